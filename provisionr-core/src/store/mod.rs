@@ -3,6 +3,7 @@
 //! A store holds runs and their journals, the plans they follow, links from subjects to accounts, the ledger of
 //! grants provisionr gave, and what each parked run waits for. It knows nothing of what the bytes mean.
 
+mod memory;
 mod rows;
 
 use std::any::Any;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use crate::digest::Digest;
 use provisionr_sdk::{AccountId, EventId, SubjectId, SystemName, Timestamp};
 
+pub use memory::MemoryStore;
 pub use rows::{Actor, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunId, RunRow, Verdict, WaitRow, WorkerId};
 
 /// What a store could not do.
@@ -43,6 +45,9 @@ pub enum StoreError {
         /// The run it opened.
         run: RunId,
     },
+    /// What was asked for makes no sense: a mistake of the caller.
+    #[error("the store refuses: {0}")]
+    Invalid(String),
     /// Another living process drives this store.
     #[error("another process drives this store")]
     Busy,
@@ -65,11 +70,20 @@ pub enum StoreError {
     Unavailable(String),
 }
 
+impl StoreError {
+    /// What a store answers to a lease of a worker that did not enlist, or not any more.
+    pub fn not_enlisted(worker: &WorkerId) -> Self {
+        Self::Invalid(format!("worker {worker} is not enlisted"))
+    }
+}
+
 /// One write of a commit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Write {
-    /// Opens a run with its plan, due at once. The first rows of its journal are `rows`.
+    /// Opens a run with its plan: free, and due at once (at `opened_at`). The first rows of its journal are `rows`.
+    /// - `Duplicate` when its event has opened a run, `Conflict` when another event opened a run of this id.
+    /// - `Invalid` when the row does not fit the plan or the journal rows.
     Open {
         /// The run; `rows` and `head` are those after the journal rows given here.
         run: RunRow,
@@ -78,7 +92,8 @@ pub enum Write {
         /// The beginning of its journal.
         rows: Vec<NewRow>,
     },
-    /// Adds rows to a run's journal, if it stands at `at` rows in this epoch.
+    /// Adds rows, one at least, to a run's journal, if it stands at `at` rows in this epoch; otherwise `Conflict`.
+    /// - A verdict settles the run: it is free, never due and never leased again.
     Append {
         /// The run.
         run: RunId,
@@ -86,7 +101,7 @@ pub enum Write {
         epoch: u64,
         /// How many rows the writer believes there are.
         at: u64,
-        /// Drawn anew for each append: an append that is there already under the same id succeeds.
+        /// Drawn anew for each append: one that is there already under the same id succeeds, in a later epoch too.
         append: u64,
         /// The rows.
         rows: Vec<NewRow>,
@@ -94,6 +109,8 @@ pub enum Write {
         verdict: Option<Verdict>,
     },
     /// Ends the lease of a run in this epoch; it is due again at the time given, or never.
+    /// - A wake during the lease is not lost: the run is due at the earlier of both. The same for a run that was free already.
+    /// - `Conflict` in a later epoch.
     Park {
         /// The run.
         run: RunId,
@@ -102,7 +119,8 @@ pub enum Write {
         /// When it should be moved again.
         due: Option<Timestamp>,
     },
-    /// Makes a run due no later than this.
+    /// Makes a run due no later than this; one that is leased, once its lease has ended. No effect on a settled run.
+    /// - `Conflict` when there is no such run.
     Wake {
         /// The run.
         run: RunId,
@@ -110,17 +128,18 @@ pub enum Write {
         at: Timestamp,
     },
     /// Remembers a subject's account; takes the place of an earlier link of the same subject and system.
+    /// - `Claimed` when the account is another subject's.
     Link(LinkRow),
-    /// Forgets a link.
+    /// Forgets a link, if there is one.
     Unlink {
         /// The subject.
         subject: SubjectId,
         /// The system.
         system: SystemName,
     },
-    /// Records a grant that provisionr gave.
+    /// Records a grant that provisionr gave, in the place of an earlier one of the same key.
     Give(LedgerRow),
-    /// Forgets a grant.
+    /// Forgets a grant, if it is there.
     Drop {
         /// The system.
         system: SystemName,
@@ -129,9 +148,10 @@ pub enum Write {
         /// What identifies the grant.
         key: String,
     },
-    /// Records or changes a wait.
+    /// Records or changes a wait of a run.
+    /// - `Conflict` when there is no such run.
     Wait(WaitRow),
-    /// Ends a wait.
+    /// Ends a wait, if there is one.
     EndWait {
         /// The run.
         run: RunId,
@@ -141,6 +161,9 @@ pub enum Write {
 }
 
 /// Writes that take effect together or not at all.
+///
+/// Each write sees those before it. A commit all of whose appends are there already took effect before, as a whole: it
+/// succeeds and changes nothing. So a commit whose answer was lost can be made again as it was.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Commit {
     /// The writes, in order.
@@ -195,6 +218,11 @@ impl RunFilter {
         self
     }
 
+    /// How many at most, by default or as set.
+    pub fn most(&self) -> usize {
+        self.limit.unwrap_or(1_000)
+    }
+
     /// At most so many.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
@@ -230,16 +258,20 @@ impl fmt::Debug for Enlisted {
 /// - Every future may be dropped at any await; a commit whose future was dropped may or may not take effect.
 /// - A run is leased to one worker at a time. Each lease of a run raises its epoch by one; appends and parks of an
 ///   older epoch are refused with `Conflict`.
+/// - A read that begins after a commit has returned sees its writes.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Makes the writes durable, all or none.
     async fn commit(&self, commit: Commit) -> Result<(), StoreError>;
 
-    /// Registers a worker that will lease runs. Runs leased to workers that are no more are free again.
+    /// Registers a worker that will lease runs. Runs leased to workers that are no more are free again, and due when
+    /// they were.
     /// - `Busy` when a living worker has the store to itself.
     async fn enlist(&self, worker: &WorkerId) -> Result<Enlisted, StoreError>;
 
-    /// Leases runs that are due at `now` and free: highest rank first, then longest due; at most `limit`.
+    /// Leases runs that are due at `now` and free: highest rank first, then longest due, then in the order of their
+    /// ids; at most `limit`. Settled runs are never leased.
+    /// - `Invalid` when the worker is not enlisted.
     async fn lease(&self, worker: &WorkerId, now: Timestamp, limit: usize) -> Result<Vec<RunRow>, StoreError>;
 
     /// When the next free run is due.
@@ -257,13 +289,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// When a free run that is not settled is due.
     async fn due(&self, run: &RunId) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Rows of a run's journal from `from` on, at most `limit`.
+    /// Rows of a run's journal from `from` on, in order, at most `limit`.
     async fn journal(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<JournalRow>, StoreError>;
 
     /// A plan.
     async fn plan(&self, digest: &Digest) -> Result<Option<PlanRow>, StoreError>;
 
-    /// The accounts of a subject.
+    /// The accounts of a subject, in the order of systems.
     async fn links(&self, subject: &SubjectId) -> Result<Vec<LinkRow>, StoreError>;
 
     /// Whose account this is.
