@@ -184,6 +184,21 @@ impl Request {
         self
     }
 
+    /// Compares the grant that is there with the one the plan expects; accounts are not compared.
+    ///
+    /// # Errors
+    /// `Conflict`, to be planned anew, when another one is there, or one where none should be.
+    /// None being there is no error: a revoke has nothing left to do, a grant makes it.
+    pub fn check_expected(&self, present: Option<&Grant>) -> crate::Result<()> {
+        let (wanted, present) = match (&self.expect, present) {
+            (Expect::Absent, Some(present)) => ("nothing".to_owned(), present),
+            (Expect::Grant(wanted), Some(present)) if wanted.entitlement != present.entitlement => (format!("`{}`", wanted.entitlement), present),
+            _ => return Ok(()),
+        };
+        let message = format!("expected {wanted}, found `{}`", present.entitlement);
+        Err(crate::AdapterError::conflict(message).with_hint(crate::RetryHint::Replan))
+    }
+
     /// The account.
     ///
     /// # Errors
