@@ -3,8 +3,12 @@
 //! A store holds runs and their journals, the plans they follow, links from subjects to accounts, the ledger of
 //! grants provisionr gave, and what each parked run waits for. It knows nothing of what the bytes mean.
 
-mod memory;
 mod rows;
+#[cfg(any(test, feature = "store-suite"))]
+#[macro_use]
+pub mod suite;
+// After the suite, whose macro it uses.
+mod memory;
 
 use std::any::Any;
 use std::fmt;
@@ -272,6 +276,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Leases runs that are due at `now` and free: highest rank first, then longest due, then in the order of their
     /// ids; at most `limit`. Settled runs are never leased.
     /// - `Invalid` when the worker is not enlisted.
+    /// - A run leased to a future that was dropped is soon free again.
     async fn lease(&self, worker: &WorkerId, now: Timestamp, limit: usize) -> Result<Vec<RunRow>, StoreError>;
 
     /// When the next free run is due.

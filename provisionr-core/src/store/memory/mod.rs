@@ -186,3 +186,43 @@ impl Store for MemoryStore {
         Ok(self.shared().state.waits(run))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::suite::Fixture;
+
+    struct Memory;
+
+    #[async_trait]
+    impl Fixture for Memory {
+        async fn open(&self) -> Arc<dyn Store> {
+            Arc::new(MemoryStore::new())
+        }
+
+        fn skips(&self) -> &[(&str, &str)] {
+            const REASON: &str = "memory ends with its process";
+            &[("what_was_committed_survives_the_process", REASON), ("leases_end_with_the_process", REASON)]
+        }
+    }
+
+    store_suite!(Memory);
+
+    #[tokio::test]
+    async fn a_commit_made_to_fail_has_no_effect_and_one_made_to_lose_its_answer_has() {
+        let store = MemoryStore::new();
+        let link = |account: &str| {
+            let row = LinkRow { subject: "s".into(), system: account.into(), account: account.into() };
+            Commit::new([super::super::Write::Link(row)])
+        };
+        store.fail_commit(1);
+        store.lose_answer(1);
+        assert!(store.commit(link("a")).await.is_ok());
+        assert!(matches!(store.commit(link("b")).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(store.commit(link("c")).await, Err(StoreError::Indeterminate(_))));
+        assert!(store.commit(link("d")).await.is_ok());
+        let systems: Vec<_> = store.links(&"s".into()).await.unwrap().into_iter().map(|link| link.system).collect();
+        assert_eq!(systems, ["a", "c", "d"]);
+        assert_eq!(store.commits(), 3);
+    }
+}
