@@ -1,5 +1,28 @@
-//! What tests of adapters, and of hosts, are made of: an adapter in memory whose every effect is counted.
+//! What tests of adapters, and of hosts, are made of: stateful fakes of vendor APIs with faults on demand, and an
+//! adapter in memory whose every effect is counted.
 
+mod book;
+mod clock;
+mod exchange;
+mod fake;
+mod fault;
+mod limit;
+mod link;
+mod log;
 mod memory_adapter;
+mod message;
+mod router;
+mod system;
+mod transport;
 
+pub use clock::FakeClock;
+pub use fake::{Fake, FakeContext};
+pub use fault::{EffectAt, Fault, FaultKind, RequestMatch};
+pub use limit::{Limit, LimitReading, Limits};
+pub use link::{Act, ActError, FakeEvent};
+pub use log::{Ending, LogEntry};
 pub use memory_adapter::{JoinGroup, JoinProject, MemoryAdapter, MemoryCall, MemoryEffect, MemoryFault, World};
+pub use message::{FakeRequest, FakeResponse};
+pub use router::{Call, Handler, Reply, Router};
+pub use system::FakeSystem;
+pub use transport::MemoryTransport;
