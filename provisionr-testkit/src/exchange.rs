@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use provisionr_sdk::Timestamp;
+use serde_json::{Value, json};
 
 use crate::clock::lock;
 use crate::fake::Fake;
@@ -88,7 +89,11 @@ impl<F: Fake + ?Sized> Shared<F> {
         let delivery = match strike.kind {
             None | Some(FaultKind::Lag { .. }) => Delivery::Answer(perform(&request)),
             Some(FaultKind::Status { status, body, headers }) => Delivery::Answer(self.refuse(&request, number, now, |fake, cx| {
-                let answer = body.map_or_else(|| fake.error_response(status, cx), |body| FakeResponse::json(status, &body));
+                let answer = match body {
+                    None => fake.error_response(status, cx),
+                    Some(Value::String(text)) => FakeResponse::bytes(status, "text/html", text),
+                    Some(body) => FakeResponse::json(status, &body),
+                };
                 headers.iter().fold(answer, |answer, (name, value)| answer.with_header(name, value))
             })),
             Some(FaultKind::Throttle { pause }) => Delivery::Answer(self.refuse(&request, number, now, |fake, cx| fake.throttle_response(&request, pause, cx))),
@@ -101,6 +106,15 @@ impl<F: Fake + ?Sized> Shared<F> {
             Some(FaultKind::TruncatePage { keep }) => {
                 let whole = perform(&request);
                 Delivery::Answer(lock(&self.fake).truncate_page(whole, keep))
+            }
+            Some(FaultKind::UnknownFields) => {
+                let mut answer = perform(&request);
+                let mut body = answer.to_json();
+                if !body.is_null() {
+                    add_fields(&mut body);
+                    answer.body = body.to_string().into();
+                }
+                Delivery::Answer(answer)
             }
             Some(FaultKind::Outage { lasting }) => {
                 self.outage.send_replace(Some(now + lasting));
@@ -126,5 +140,16 @@ impl<F: Fake + ?Sized> Shared<F> {
             Some(Delivery::Cut) | None => Ending::Cut,
         };
         self.end(number, ending);
+    }
+}
+
+fn add_fields(body: &mut Value) {
+    match body {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(add_fields);
+            fields.insert("aFieldNobodyHasDescribed".to_owned(), json!({ "new": [1, null] }));
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_fields),
+        _ => {}
     }
 }

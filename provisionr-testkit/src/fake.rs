@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provisionr_sdk::Timestamp;
+use provisionr_sdk::{Access, Timestamp};
 use serde_json::{Value, json};
 
 use crate::limit::LimitReading;
@@ -31,6 +31,12 @@ pub trait Fake: Send + 'static {
     /// Answers a request that was admitted.
     /// - Every effective change is told by [`FakeContext::emit`]; a write without effect tells nothing.
     fn handle(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> FakeResponse;
+
+    /// Whether a request can change something; none for requests about the credential, such as those for a token.
+    /// By default GET and HEAD look, and all others may change something.
+    fn access(&self, request: &FakeRequest) -> Option<Access> {
+        Some(if request.is_read() { Access::Read } else { Access::Write })
+    }
 
     /// Adds what the vendor puts on every answer, faults included: request id, rate headers.
     fn finish(&self, request: &FakeRequest, response: &mut FakeResponse, cx: &FakeContext) {

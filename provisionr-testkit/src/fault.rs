@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use provisionr_sdk::Access;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,6 +20,9 @@ pub struct RequestMatch {
     /// The path, decoded: `*` or `{name}` stands for one segment, `**` at the end for any number. None for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Whether it can change something, as the fake's [`access`](crate::Fake::access) says; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// A text the query must contain, as it is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
@@ -27,10 +31,15 @@ pub struct RequestMatch {
 impl RequestMatch {
     /// Requests of a method (or `*`) and a path pattern.
     pub fn new(method: &str, path: &str) -> Self {
-        Self { method: Some(method.to_owned()), path: Some(path.to_owned()), query: None }
+        Self { method: Some(method.to_owned()), path: Some(path.to_owned()), ..Self::default() }
     }
 
-    /// Whether a request is meant.
+    /// All requests that look, or all that may change something.
+    pub fn access(access: Access) -> Self {
+        Self { access: Some(access), ..Self::default() }
+    }
+
+    /// Whether a request is meant, its access apart.
     pub fn matches(&self, request: &FakeRequest) -> bool {
         self.method.as_deref().is_none_or(|method| method == "*" || method.eq_ignore_ascii_case(request.method.as_str()))
             && self.path.as_deref().is_none_or(|path| fits(path, &request.segments()))
@@ -72,7 +81,7 @@ pub enum FaultKind {
     Status {
         /// The status code.
         status: u16,
-        /// The body; by default the vendor's form for that status.
+        /// The body, a text as it is and anything else as JSON; by default the vendor's form for that status.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<Value>,
         /// Further headers.
@@ -109,6 +118,8 @@ pub enum FaultKind {
         /// How many items are left.
         keep: usize,
     },
+    /// Adds a field that nobody has described to each JSON object of the answer.
+    UnknownFields,
     /// Does what was asked and cuts the connection within the body.
     PartialBody {
         /// How many bytes of the body arrive; fewer when the body is shorter.
@@ -134,6 +145,7 @@ impl FaultKind {
             Self::Delay { .. } => "delay",
             Self::Lag { .. } => "lag",
             Self::TruncatePage { .. } => "truncate_page",
+            Self::UnknownFields => "unknown_fields",
             Self::PartialBody { .. } => "partial_body",
             Self::Outage { .. } => "outage",
         }
@@ -237,6 +249,13 @@ impl Fault {
         self
     }
 
+    /// Strikes only requests that look, or only those that may change something.
+    #[must_use]
+    pub fn on_access(mut self, access: Access) -> Self {
+        self.on = RequestMatch::access(access);
+        self
+    }
+
     /// Lets so many matching requests go well before.
     #[must_use]
     pub fn skip(mut self, matches: u32) -> Self {
@@ -314,10 +333,11 @@ impl FaultScript {
 
     /// What strikes a request: the first fault that is due, and the longest lag. Every fault counts every request it
     /// matches, whether or not another strikes.
-    pub(crate) fn strike(&mut self, request: &FakeRequest) -> Strike {
+    pub(crate) fn strike(&mut self, request: &FakeRequest, access: Option<Access>) -> Strike {
         let mut strike = Strike::default();
         for armed in &mut self.faults {
-            if !armed.fault.on.matches(request) {
+            let meant = armed.fault.on.matches(request) && armed.fault.on.access.is_none_or(|wanted| access == Some(wanted));
+            if !meant {
                 continue;
             }
             armed.matched += 1;
@@ -377,9 +397,18 @@ mod tests {
     fn a_fault_strikes_the_nth_match_so_many_times() {
         let mut script = FaultScript::default();
         script.add(Fault::status(503).on("GET", "/a").skip(1).times(2));
-        let struck: Vec<_> = (0..5).map(|_| script.strike(&get("/a")).kind.is_some()).collect();
+        let struck: Vec<_> = (0..5).map(|_| script.strike(&get("/a"), Some(Access::Read)).kind.is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
-        assert_eq!(script.strike(&get("/b")), Strike::default());
+        assert_eq!(script.strike(&get("/b"), Some(Access::Read)), Strike::default());
+    }
+
+    #[test]
+    fn a_fault_can_be_for_writes_alone() {
+        let mut script = FaultScript::default();
+        script.add(Fault::status(503).on_access(Access::Write));
+        for (access, struck) in [(None, false), (Some(Access::Read), false), (Some(Access::Write), true)] {
+            assert_eq!(script.strike(&get("/a"), access).kind.is_some(), struck);
+        }
     }
 
     #[test]
@@ -388,10 +417,10 @@ mod tests {
         script.add(Fault::reset_before());
         script.add(Fault::reset_after());
         script.add(Fault::lag(Duration::from_secs(3)));
-        let first = script.strike(&get("/a"));
+        let first = script.strike(&get("/a"), Some(Access::Read));
         assert_eq!((first.kind, first.lag), (Some(FaultKind::ResetBefore), Duration::from_secs(3)));
-        assert_eq!(script.strike(&get("/a")).kind, Some(FaultKind::ResetAfter));
-        assert_eq!(script.strike(&get("/a")).kind, None);
+        assert_eq!(script.strike(&get("/a"), Some(Access::Read)).kind, Some(FaultKind::ResetAfter));
+        assert_eq!(script.strike(&get("/a"), Some(Access::Read)).kind, None);
     }
 
     #[test]
@@ -399,7 +428,7 @@ mod tests {
         let run = |seed| {
             let mut script = FaultScript::default();
             script.add(Fault::status(500).always().with_probability(0.3, seed));
-            (0..1000).map(|_| script.strike(&get("/a")).kind.is_some()).collect::<Vec<_>>()
+            (0..1000).map(|_| script.strike(&get("/a"), Some(Access::Read)).kind.is_some()).collect::<Vec<_>>()
         };
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));

@@ -1,7 +1,7 @@
 //! What a fake was asked and what it answered, without secrets.
 
 use http::HeaderMap;
-use provisionr_sdk::Timestamp;
+use provisionr_sdk::{Access, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -35,6 +35,8 @@ pub struct LogEntry {
     pub at: Timestamp,
     /// The method.
     pub method: String,
+    /// Whether it can change something, as the fake's [`access`](crate::Fake::access) says.
+    pub access: Option<Access>,
     /// The path as it was sent.
     pub path: String,
     /// The query as it was sent.
@@ -56,11 +58,12 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    pub(crate) fn new(number: u64, at: Timestamp, request: &FakeRequest) -> Self {
+    pub(crate) fn new(number: u64, at: Timestamp, request: &FakeRequest, access: Option<Access>) -> Self {
         Self {
             number,
             at,
             method: request.method.to_string(),
+            access,
             path: request.path.clone(),
             query: request.query.clone(),
             headers: redacted_headers(&request.headers),
@@ -139,12 +142,12 @@ mod tests {
         let mut request = FakeRequest::new(Method::POST, "/users?activate=true");
         request.headers.insert("authorization", HeaderValue::from_static("SSWS 00verysecret"));
         request.body = json!({ "profile": { "login": "sarah" }, "credentials": { "password": { "value": "hunter2" } } }).to_string().into();
-        let entry = LogEntry::new(1, Timestamp::EPOCH, &request);
+        let entry = LogEntry::new(1, Timestamp::EPOCH, &request, None);
         assert_eq!(entry.header("authorization"), Some("SSWS [redacted]"));
         assert_eq!(entry.body["profile"]["login"], "sarah");
         request.headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
         request.body = "grant_type=client_credentials&client_assertion=ey.verysecret".into();
-        let form = LogEntry::new(2, Timestamp::EPOCH, &request);
+        let form = LogEntry::new(2, Timestamp::EPOCH, &request, None);
         assert_eq!(form.body["grant_type"], "client_credentials");
         let shown = format!("{entry:?}{form:?}");
         assert!(!shown.contains("verysecret") && !shown.contains("hunter2"), "{shown}");

@@ -319,11 +319,12 @@ impl<F: Fake + ?Sized> Shared<F> {
 
     /// Notes a request's arrival: its number, and what strikes it.
     pub(crate) fn arrive(&self, request: &FakeRequest, at: Timestamp) -> (u64, Strike) {
+        let access = lock(&self.fake).access(request);
         let mut book = lock(&self.book);
         book.requests += 1;
         let number = book.requests;
-        let strike = book.faults.strike(request);
-        let mut entry = LogEntry::new(number, at, request);
+        let strike = book.faults.strike(request, access);
+        let mut entry = LogEntry::new(number, at, request, access);
         entry.fault = strike.kind.as_ref().map(crate::fault::FaultKind::name).map(str::to_owned);
         book.log.push(entry);
         (number, strike)
