@@ -1,0 +1,12 @@
+//! Rules from YAML to desired access, as a host uses them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod access;
+mod errors;
+mod files;
+mod founding;
+mod guide;
+
+mod properties;
+mod systems;
+mod triggers;
