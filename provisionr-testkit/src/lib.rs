@@ -1,6 +1,8 @@
 //! What tests of adapters, and of hosts, are made of: stateful fakes of vendor APIs with faults on demand, and an
 //! adapter in memory whose every effect is counted.
 
+pub mod okta;
+
 mod book;
 mod clock;
 mod exchange;
@@ -23,6 +25,7 @@ pub use link::{Act, ActError, FakeEvent};
 pub use log::{Ending, LogEntry};
 pub use memory_adapter::{JoinGroup, JoinProject, MemoryAdapter, MemoryCall, MemoryEffect, MemoryFault, World};
 pub use message::{FakeRequest, FakeResponse};
+pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
 pub use system::FakeSystem;
 pub use transport::MemoryTransport;

@@ -38,6 +38,8 @@ impl FakeRequest {
         {
             headers.entry(http::header::HOST).or_insert(host);
         }
+        // What every HTTP client adds when it sends.
+        headers.entry(http::header::CONTENT_LENGTH).or_insert(HeaderValue::from(body.len()));
         Self {
             method: parts.method,
             scheme: parts.uri.scheme_str().unwrap_or("http").to_owned(),

@@ -1,0 +1,8 @@
+//! The Okta fake as a client sees it, over the in-memory front end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod apps;
+mod auth;
+mod client;
+mod groups;
+mod users;
