@@ -1,0 +1,173 @@
+//! What can be seen only from within: groups, failing transactions, dying threads.
+
+use std::sync::mpsc::channel;
+
+use futures_util::future::join_all;
+use provisionr_core::Timestamp;
+use provisionr_core::store::{Commit, LinkRow, RunFilter, Store, StoreError, WorkerId, Write};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::SqliteStore;
+use crate::writer::Message;
+
+async fn store() -> (TempDir, SqliteStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("access.db")).await.unwrap();
+    (directory, store)
+}
+
+fn link(name: &str) -> Commit {
+    Commit::new([Write::Link(LinkRow { subject: name.into(), system: "okta".into(), account: name.into() })])
+}
+
+fn links(n: usize) -> Vec<Commit> {
+    (0..n).map(|n| link(&n.to_string())).collect()
+}
+
+impl SqliteStore {
+    fn tell(&self, work: impl FnOnce(&Connection) + Send + 'static) {
+        self.handle.messages.send(Message::Run(Box::new(work))).unwrap();
+    }
+
+    /// Has the writer wait, so that what is submitted meanwhile is in its queue; it goes on when this is dropped.
+    fn hold(&self) -> std::sync::mpsc::Sender<()> {
+        let (go, wait) = channel();
+        self.tell(move |_| {
+            let _ = wait.recv();
+        });
+        go
+    }
+}
+
+/// Submits all before the writer goes on.
+async fn together(store: &SqliteStore, commits: Vec<Commit>) -> Vec<Result<(), StoreError>> {
+    let held = store.hold();
+    let submitted = join_all(commits.into_iter().map(|commit| store.commit(commit)));
+    // Polled in this order: all commits are queued before the writer is let go.
+    tokio::join!(submitted, async move { drop(held) }).0
+}
+
+#[tokio::test]
+async fn commits_that_come_together_share_a_transaction() {
+    let (_directory, store) = store().await;
+    let answers = together(&store, links(100)).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(store.transactions(), 1);
+    assert_eq!(store.links(&"99".into()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_a_group_that_could_not_be_ended_nothing_is_known() {
+    let (_directory, store) = store().await;
+    let held = store.hold();
+    // A broken reference that is looked at only when the transaction ends.
+    store.tell(|connection| {
+        connection
+            .execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO wait (run, operation, since, looks, next_look) VALUES (99, '', 0, 0, 0)")
+            .unwrap();
+    });
+    let mut commits = links(3);
+    commits.push(Commit::new([Write::Wake { run: provisionr_core::store::RunId::new("run_nobody"), at: Timestamp::EPOCH }]));
+    let submitted = join_all(commits.into_iter().map(|commit| store.commit(commit)));
+    let answers = tokio::join!(submitted, async move { drop(held) }).0;
+    assert!(answers[..3].iter().all(|answer| matches!(answer, Err(StoreError::Indeterminate(_)))), "{answers:?}");
+    assert!(matches!(answers[3], Err(StoreError::Conflict { .. })), "a refusal is certain");
+    assert_eq!(store.transactions(), 0);
+    store.commit(link("next")).await.unwrap();
+    assert_eq!(store.links(&"0".into()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_leaves_the_store_whole() {
+    let (_directory, store) = store().await;
+    store.commit(link("before")).await.unwrap();
+    store.tell(|connection| drop(connection.query_row("PRAGMA max_page_count = 1", [], |_| Ok(()))));
+    let long = "x".repeat(100_000);
+    let answers = together(&store, vec![link("small"), link(&long), link("small too")]).await;
+    assert!(matches!(&answers[1], Err(StoreError::Unavailable(why)) if why.contains("no room")), "{:?}", answers[1]);
+    for (name, answer) in [("small", &answers[0]), ("small too", &answers[2])] {
+        assert_eq!(store.links(&name.into()).await.unwrap().len(), usize::from(answer.is_ok()), "{name} is there if and only if it was acknowledged");
+    }
+    store.tell(|connection| drop(connection.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(()))));
+    store.commit(link(&long)).await.unwrap();
+    assert_eq!(store.links(&"before".into()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn when_the_thread_dies_calls_fail_and_the_host_lives() {
+    let (_directory, store) = store().await;
+    let held = store.hold();
+    let (answer, ()) = tokio::join!(store.commit(link("a")), async {
+        store.tell(|_| panic!("a test makes the thread die"));
+        drop(held);
+    });
+    assert!(matches!(answer, Err(StoreError::Indeterminate(_))), "{answer:?}");
+    let worker = WorkerId::new("w");
+    while store.handle.ended.clone().changed().await.is_ok() {}
+    assert!(matches!(store.commit(link("b")).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.lease(&worker, Timestamp::EPOCH, 1).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.enlist(&worker).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.runs(&RunFilter::all()).await.unwrap(), [], "what is on the disk can still be read");
+    assert_eq!(store.links(&"a".into()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_read_waits_for_no_commit() {
+    let (_directory, store) = store().await;
+    let _held = store.hold();
+    assert_eq!(store.runs(&RunFilter::all()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_last_handle_ends_the_threads_and_merges_the_log() {
+    let (directory, store) = store().await;
+    let log = directory.path().join("access.db-wal");
+    store.commit(link("a")).await.unwrap();
+    assert!(log.exists());
+    let (clone, mut ended) = (store.clone(), store.handle.ended.clone());
+    store.close().await;
+    clone.commit(link("b")).await.unwrap();
+    drop(clone);
+    while ended.changed().await.is_ok() {}
+    assert!(!log.exists());
+    let store = SqliteStore::open(directory.path().join("access.db")).await.unwrap();
+    assert_eq!(store.links(&"b".into()).await.unwrap().len(), 1);
+    store.close().await;
+    assert!(!log.exists());
+}
+
+#[tokio::test]
+async fn another_process_that_writes_is_waited_for_only_so_long() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.db");
+    let store = crate::SqliteOptions::new().busy_timeout(std::time::Duration::ZERO).open(&path).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(store.commit(link("a")).await, Err(StoreError::Unavailable(why)) if why.contains("another process")));
+    assert!(matches!(store.enlist(&WorkerId::new("w")).await, Err(StoreError::Unavailable(_))));
+    other.execute_batch("COMMIT").unwrap();
+    store.commit(link("a")).await.unwrap();
+    store.enlist(&WorkerId::new("w")).await.unwrap();
+}
+
+#[test]
+fn what_grows_is_never_read_whole() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    crate::schema::migrate(&mut connection).unwrap();
+    let mut queries = vec![crate::lease::DUE.to_owned(), crate::lease::NEXT_DUE.to_owned(), crate::read::JOURNAL.to_owned()];
+    let mut after = RunFilter::all().after(provisionr_core::store::RunId::new("r"));
+    queries.push(crate::read::runs_sql(&after));
+    queries.push(crate::read::runs_sql(&after.clone().unsettled()));
+    queries.push(crate::read::runs_sql(&after.clone().subject("s".into())));
+    after.settled = Some(true);
+    queries.push(crate::read::runs_sql(&after));
+    for query in queries {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            let step: String = row.get(3).unwrap();
+            assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{query}: {step}");
+        }
+    }
+}
