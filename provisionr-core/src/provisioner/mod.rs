@@ -1,0 +1,245 @@
+//! The front door.
+
+mod builder;
+mod read;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::Digest;
+use crate::audit::AuditLog;
+use crate::directory::{Directory, DirectoryError};
+use crate::driver::{Driver, News};
+use crate::event::Event;
+use crate::executor::{Executor, MoveError, load};
+use crate::plan::{self, OrderError, Plan};
+use crate::report::Report;
+use crate::rules::{CheckedRules, Rules, RulesError};
+use crate::run::{self, Transition};
+use crate::store::{Actor, Commit, PlanRow, RunFilter, RunId, RunRow, StoreError, Write};
+use provisionr_sdk::{EventId, Subject, SubjectId};
+
+pub use builder::{BuildError, ProvisionerBuilder};
+
+/// How often a run that another process may be moving is looked at.
+const POLL: Duration = Duration::from_secs(1);
+
+/// What the front door could not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The directory failed.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The operations of a plan cannot be ordered.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// A stored run cannot be read.
+    #[error(transparent)]
+    Run(#[from] MoveError),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// There is no such subject.
+    #[error("the directory has no subject {0}")]
+    NoSuchSubject(SubjectId),
+    /// The plan was made under other rules, or by another version.
+    #[error("the plan cannot be submitted: {0}")]
+    PlanRefused(String),
+    /// A plan that cannot be written: a mistake in provisionr.
+    #[error("the plan cannot be written: {0}")]
+    Unwritable(#[from] serde_json::Error),
+}
+
+struct Inner {
+    executor: Arc<Executor>,
+    directory: Arc<dyn Directory>,
+    rules: RwLock<Arc<CheckedRules>>,
+    news: Arc<News>,
+    descriptors: std::collections::BTreeMap<provisionr_sdk::SystemName, Digest>,
+}
+
+/// Access across all systems of a host: plans it, submits plans as runs, says how they stand.
+///
+/// Cheap to clone; clones are the same. Nothing moves unless a [`Driver`] is polled, in this or another process.
+///
+#[derive(Clone)]
+pub struct Provisioner(Arc<Inner>);
+
+impl fmt::Debug for Provisioner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provisioner").field("systems", &self.0.descriptors.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+impl Provisioner {
+    /// Begins with where state is kept and who the subjects are.
+    pub fn builder(store: impl crate::store::Store, directory: impl Directory) -> ProvisionerBuilder {
+        ProvisionerBuilder::new(Arc::new(store), Arc::new(directory))
+    }
+
+    /// What keeps runs moving; the host polls it where it likes.
+    pub fn driver(&self) -> Driver {
+        Driver { executor: Arc::clone(&self.0.executor), news: Arc::clone(&self.0.news) }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<CheckedRules> {
+        Arc::clone(&self.0.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in force, for plans made from now on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; the old ones stay in force then.
+    #[allow(clippy::needless_pass_by_value, reason = "rules are handed over")]
+    pub fn replace_rules(&self, rules: Rules) -> Result<(), RulesError> {
+        let checked = rules.check(self.0.executor.systems.values().map(|adapter| adapter.descriptor()))?;
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(checked);
+        Ok(())
+    }
+
+    /// Plans what an event calls for. Only reads.
+    /// - The subject is the directory's, unless the event has a newer version of it.
+    /// - What cannot be read or resolved is listed in the plan as not planned, and stops nothing else.
+    ///
+    /// # Errors
+    /// When the store or the directory fails, or operations wait for each other in a circle.
+    pub async fn plan(&self, event: &Event) -> Result<Plan, AccessError> {
+        let listed = self.0.directory.subject(&event.subject().id).await?;
+        let newest = listed.filter(|listed| listed.version > event.subject().version);
+        self.plan_subject(newest.as_ref().unwrap_or_else(|| event.subject())).await
+    }
+
+    /// Plans what a subject of the directory should have. Only reads.
+    ///
+    /// # Errors
+    /// Those of [`Provisioner::plan`], and when there is no such subject.
+    pub async fn plan_for(&self, subject: &SubjectId) -> Result<Plan, AccessError> {
+        let subject = self.0.directory.subject(subject).await?.ok_or_else(|| AccessError::NoSuchSubject(subject.clone()))?;
+        self.plan_subject(&subject).await
+    }
+
+    async fn plan_subject(&self, subject: &Subject) -> Result<Plan, AccessError> {
+        let rules = self.rules();
+        let desired = crate::desired::desired(&rules, subject);
+        let (views, unread) = read::read(&self.0.executor, &rules, subject, &desired).await?;
+        Ok(plan::build(subject, rules.revision(), &views, unread)?)
+    }
+
+    /// Submits a plan as a run. The same event submits once: again, it is the run it opened.
+    ///
+    /// # Errors
+    /// When the plan names a system the host does not have, or the store fails. The plan is not submitted then, unless
+    /// the error is [`StoreError::Indeterminate`]: submit it again in that case.
+    #[allow(clippy::needless_pass_by_value, reason = "a plan is handed over")]
+    pub async fn submit(&self, plan: Plan, event: &EventId, actor: Actor) -> Result<RunId, AccessError> {
+        if plan.format != Plan::FORMAT {
+            return Err(AccessError::PlanRefused(format!("it has format {}, this version writes {}", plan.format, Plan::FORMAT)));
+        }
+        if let Some(operation) = plan.operations.iter().find(|operation| !self.0.executor.systems.contains_key(&operation.system)) {
+            return Err(AccessError::PlanRefused(format!("the host has no system `{}`", operation.system)));
+        }
+        plan::check_order(&plan.operations)?;
+        let id = RunId::of(&plan.subject, event);
+        let bytes = plan.to_bytes()?;
+        let digest = Digest::of([bytes.as_slice()]);
+        let at = self.0.executor.clock.now();
+        let opened = Transition::Opened {
+            at,
+            subject: plan.subject.clone(),
+            version: plan.version,
+            rank: plan.rank,
+            event: event.clone(),
+            actor: actor.clone(),
+            plan: digest,
+            rules: plan.rules,
+            descriptors: self.0.descriptors.clone(),
+        };
+        let (rows, head) = run::encode(&id, 0, Digest::ZERO, &[opened])?;
+        let row = RunRow {
+            id: id.clone(),
+            subject: plan.subject.clone(),
+            version: plan.version,
+            rank: plan.rank,
+            event: event.clone(),
+            actor,
+            plan: digest,
+            opened_at: at,
+            rows: rows.len() as u64,
+            head,
+            epoch: 0,
+            owner: None,
+            verdict: None,
+        };
+        let open = Write::Open { run: row, plan: PlanRow { digest, bytes }, rows };
+        match self.0.executor.store.commit(Commit::new([open])).await {
+            Ok(()) => {
+                tracing::info!(run = %id, subject = %plan.subject, operations = plan.operations.len(), "run submitted");
+                self.0.news.work.notify_one();
+                Ok(id)
+            }
+            Err(StoreError::Duplicate { run, .. }) => Ok(run),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until a run is over, or parked: nothing of it is due now. Somebody has to drive it meanwhile.
+    ///
+    /// # Errors
+    /// When there is no such run, or the store fails.
+    pub async fn settled(&self, run: &RunId) -> Result<Report, AccessError> {
+        let mut moved = self.0.news.moved.subscribe();
+        loop {
+            moved.borrow_and_update();
+            let row = self.row(run).await?;
+            let parked = row.owner.is_none() && self.0.executor.store.due(run).await?.is_none_or(|due| due > self.0.executor.clock.now());
+            if row.verdict.is_some() || parked {
+                return self.report(run).await;
+            }
+            // Another process may be moving it, of which nobody tells here.
+            let _ = tokio::time::timeout(POLL, moved.changed()).await;
+        }
+    }
+
+    async fn row(&self, run: &RunId) -> Result<RunRow, AccessError> {
+        self.0.executor.store.run(run).await?.ok_or_else(|| AccessError::NoSuchRun(run.clone()))
+    }
+
+    /// Runs in the order of their ids.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, AccessError> {
+        Ok(self.0.executor.store.runs(filter).await?)
+    }
+
+    /// How a run stands.
+    ///
+    /// # Errors
+    /// When there is no such run, its journal is not what was written, or the store fails.
+    pub async fn report(&self, run: &RunId) -> Result<Report, AccessError> {
+        let row = self.row(run).await?;
+        let mut loaded = load(&*self.0.executor.store, &row).await?;
+        for wait in self.0.executor.store.waits(run).await? {
+            if let Some(place) = loaded.state.place(&crate::plan::OperationId::new(wait.operation.as_str())) {
+                loaded.state.look_again(place, wait.next_look);
+            }
+        }
+        Ok(Report::new(&row, &loaded.plan, &loaded.state))
+    }
+
+    /// The audit log of a run. There is one only when the chain of its journal is unbroken.
+    ///
+    /// # Errors
+    /// When there is no such run, its journal is not what was written, or the store fails.
+    pub async fn audit(&self, run: &RunId) -> Result<AuditLog, AccessError> {
+        let row = self.row(run).await?;
+        let loaded = load(&*self.0.executor.store, &row).await?;
+        Ok(AuditLog::new(&row, &loaded.plan, &loaded.rows, &loaded.transitions))
+    }
+}
