@@ -5,6 +5,7 @@ pub mod okta;
 
 mod book;
 mod clock;
+pub mod conformance;
 mod exchange;
 mod fake;
 mod fault;

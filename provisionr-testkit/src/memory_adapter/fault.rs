@@ -60,11 +60,18 @@ impl fmt::Debug for MemoryFault {
     }
 }
 
+/// Reads that fail.
+struct Failing {
+    after: u32,
+    times: usize,
+    error: MakeError,
+}
+
 /// Faults that are still to come, in the order in which they were planned.
 #[derive(Default)]
 pub(super) struct Script {
     writes: Vec<(usize, Wants, MemoryFault)>,
-    reads: Vec<(usize, MakeError)>,
+    reads: Vec<Failing>,
 }
 
 impl Script {
@@ -73,7 +80,11 @@ impl Script {
     }
 
     pub(super) fn plan_reads(&mut self, times: usize, error: impl Fn() -> AdapterError + Send + Sync + 'static) {
-        self.reads.push((times, Arc::new(error)));
+        self.reads.push(Failing { after: 0, times, error: Arc::new(error) });
+    }
+
+    pub(super) fn plan_read_after(&mut self, after: u32, error: impl Fn() -> AdapterError + Send + Sync + 'static) {
+        self.reads.push(Failing { after, times: 1, error: Arc::new(error) });
     }
 
     pub(super) fn next_write(&mut self, request: &Request) -> Option<MemoryFault> {
@@ -83,13 +94,13 @@ impl Script {
     }
 
     pub(super) fn next_read(&mut self) -> Result<(), AdapterError> {
-        match self.reads.iter_mut().find(|(times, _)| *times > 0) {
-            Some((times, error)) => {
-                *times -= 1;
-                Err(error())
-            }
-            None => Ok(()),
+        let Some(failing) = self.reads.iter_mut().find(|failing| failing.times > 0) else { return Ok(()) };
+        if failing.after > 0 {
+            failing.after -= 1;
+            return Ok(());
         }
+        failing.times -= 1;
+        Err((failing.error)())
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn find(state: &State, descriptor: &Descriptor, who: &AccountQuery) -
     if let Some(account) = who.known.as_ref().and_then(|id| state.accounts.get(id)) {
         return Found::One(account.clone());
     }
-    let mut blind = None;
+    let mut blind = state.blind.then(|| "the credential does not see every account".to_owned());
     for key in &who.keys {
         let Some(facts) = descriptor.accounts.keys.iter().find(|facts| facts.name == key.name) else {
             blind = Some(format!("accounts cannot be found by `{}`", key.name));

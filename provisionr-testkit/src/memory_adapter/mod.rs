@@ -10,8 +10,9 @@ mod world;
 use async_trait::async_trait;
 use provisionr_sdk::{
     Ability, Access, Account, AccountFacts, AccountQuery, AccountState, Adapter, AdapterError, Attribute, BatchOutcome, Call, CallContext, Change, ChangeFacts,
-    Check, Date, Descriptor, Found, Grant, IdempotencyKey, Kind, KindName, Level, ListScope, Observation, Outcome, Page, PageRequest, Param, Permit, Probe,
-    Receipt, Request, Resolved, Result, Scope, Search, Suspension, SystemName, Target, TargetName, Transition, Wait, WaitReason, probe_by_looking,
+    Check, Date, Descriptor, ErrorKind, Found, Grant, IdempotencyKey, Kind, KindName, LaneId, LaneReading, Level, ListScope, Observation, Outcome, Page,
+    PageRequest, Param, Permit, Probe, Receipt, Request, Resolved, Result, RetryHint, Scope, Search, Suspension, SystemName, Target, TargetName, Transition,
+    Wait, WaitReason, probe_by_looking,
 };
 use serde::{Deserialize, Serialize};
 
@@ -125,21 +126,27 @@ impl MemoryAdapter {
 
     /// Takes note of a call, waits for its permit, and meets the fault planned for it.
     async fn enter(&self, cx: &CallContext, method: &'static str, access: Access, key: Option<&IdempotencyKey>) -> Result<Permit> {
-        let lane = match access {
-            Access::Write => self.descriptor.lanes.first(),
-            Access::Read => self.descriptor.lanes.last(),
-        };
-        let permit = match lane {
-            Some(lane) => cx.permit(&Call::new(lane.id.clone(), access)).await?,
+        let permit = match self.lane(access) {
+            Some(lane) => cx.permit(&Call::new(lane, access)).await?,
             None => Permit::free(),
         };
         self.world.lock().calls.push(MemoryCall { method, access, key: key.cloned() });
         // A vendor takes time: whoever drops the future may drop it here.
         tokio::task::yield_now().await;
         if access == Access::Read {
-            self.world.lock().script.next_read()?;
+            let failed = self.world.lock().script.next_read();
+            failed.map_err(|error| heard(cx, error))?;
         }
         Ok(permit)
+    }
+
+    /// The lane reads or writes count on.
+    pub(crate) fn lane(&self, access: Access) -> Option<LaneId> {
+        let lane = match access {
+            Access::Write => self.descriptor.lanes.first(),
+            Access::Read => self.descriptor.lanes.last(),
+        };
+        lane.map(|lane| lane.id.clone())
     }
 
     fn can(&self, ability: &Ability) -> Result<()> {
@@ -167,6 +174,14 @@ impl MemoryAdapter {
         state.enact(step);
         Ok(Outcome::Applied(receipt))
     }
+}
+
+/// Passes on what an error says about a lane.
+fn heard(cx: &CallContext, error: AdapterError) -> AdapterError {
+    if let (ErrorKind::RateLimited(lane), RetryHint::After(pause)) = (error.kind(), error.hint()) {
+        cx.heard(lane, LaneReading { pause: Some(pause), ..LaneReading::default() });
+    }
+    error
 }
 
 #[async_trait]
@@ -211,7 +226,7 @@ impl Adapter for MemoryAdapter {
             }
         };
         tokio::task::yield_now().await;
-        outcome
+        outcome.map_err(|error| heard(cx, error))
     }
 
     async fn check(&self, cx: &CallContext) -> Result<Check> {
@@ -240,11 +255,14 @@ impl Adapter for MemoryAdapter {
     }
 
     async fn apply_batch(&self, cx: &CallContext, requests: &[Request]) -> Result<BatchOutcome> {
-        let batched = |request: &Request| {
-            request.change.entitlement().and_then(|wanted| self.descriptor.kinds.get(&wanted.kind)).is_some_and(|kind| kind.batch.is_some())
-        };
-        if !requests.iter().all(batched) {
-            return Err(AdapterError::unsupported("changes in batches"));
+        for request in requests {
+            let kind = request.change.entitlement().and_then(|wanted| self.descriptor.kinds.get(&wanted.kind));
+            let Some(rule) = kind.and_then(|kind| kind.batch) else {
+                return Err(AdapterError::unsupported("changes in batches"));
+            };
+            if requests.len() > rule.max {
+                return Err(AdapterError::invalid_request(format!("a batch holds {} changes at most", rule.max)));
+            }
         }
         let mut outcomes = BatchOutcome::new();
         for request in requests {

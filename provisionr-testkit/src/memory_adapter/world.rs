@@ -70,6 +70,7 @@ pub(super) struct State {
     pub(super) script: Script,
     pub(super) lacking: BTreeMap<Ability, String>,
     pub(super) own: Vec<AccountId>,
+    pub(super) blind: bool,
     pub(super) lag: u32,
     pub(super) stale: Option<(u32, Vec<Grant>)>,
     pub(super) cursor_age: u32,
@@ -133,6 +134,11 @@ impl World {
         targets.entry(target.clone()).or_insert_with(|| Target::new(target.clone(), target.as_str())).owner = Some(owner);
     }
 
+    /// From now on, searches for accounts do not see all of them.
+    pub fn blind_searches(&self) {
+        self.lock().blind = true;
+    }
+
     /// The credential lacks an ability.
     pub fn lack(&self, ability: Ability, why: impl Into<String>) {
         self.lock().lacking.insert(ability, why.into());
@@ -179,6 +185,11 @@ impl World {
         self.lock().script.plan_reads(times, error);
     }
 
+    /// One read fails, after this many that go well.
+    pub fn fail_read_after(&self, well: u32, error: impl Fn() -> AdapterError + Send + Sync + 'static) {
+        self.lock().script.plan_read_after(well, error);
+    }
+
     /// Everything the system was waiting for has happened: what was pending holds now.
     pub fn finish_waits(&self) {
         let mut state = self.lock();
@@ -200,6 +211,11 @@ impl World {
     /// All accounts, by id.
     pub fn accounts(&self) -> Vec<Account> {
         self.lock().accounts.values().cloned().collect()
+    }
+
+    /// All targets of a kind that were put there.
+    pub fn targets(&self, kind: &KindName) -> Vec<Target> {
+        self.lock().targets.get(kind).into_iter().flat_map(BTreeMap::values).cloned().collect()
     }
 
     /// All grants of an account, in the order in which they were made.

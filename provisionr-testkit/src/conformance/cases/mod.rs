@@ -1,0 +1,21 @@
+//! The cases, by what they are about.
+
+mod account;
+mod descriptor;
+mod failure;
+mod find;
+mod grant;
+mod list;
+mod look;
+mod revoke;
+mod traffic;
+
+pub(super) use account::*;
+pub(super) use descriptor::*;
+pub(super) use failure::*;
+pub(super) use find::*;
+pub(super) use grant::*;
+pub(super) use list::*;
+pub(super) use look::*;
+pub(super) use revoke::*;
+pub(super) use traffic::*;

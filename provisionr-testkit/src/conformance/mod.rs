@@ -1,0 +1,148 @@
+//! What every adapter promises, as one case per promise, for any adapter anywhere.
+//!
+//! The author of an adapter writes a [`Harness`] (a fresh system with a way to its truth, most of it by default over a
+//! [`FakeSystem`](crate::FakeSystem)) and calls [`conformance_tests!`](crate::conformance_tests) once; each case becomes a test of its name. A case that
+//! does not apply has to be skipped by name, with a reason; one that is skipped and does apply fails, as does a skip
+//! of a case that does not exist.
+//!
+//! ```
+//! # mod tests {
+//! use provisionr_testkit::conformance::MemoryHarness;
+//!
+//! provisionr_testkit::conformance_tests! {
+//!     MemoryHarness::new("wiki"),
+//!     skips = [
+//!         ("a_batch_answers_each_of_its_requests", "no kind has batches"),
+//!         // … and so on; a `*` at the end stands for all cases that begin so.
+//!     ]
+//! }
+//! # }
+//! ```
+
+mod bench;
+mod cases;
+mod gate;
+mod harness;
+mod memory;
+mod table;
+mod trouble;
+mod verdict;
+mod witness;
+
+use std::future::Future;
+
+pub use self::harness::{Harness, Person, Sent};
+pub use self::memory::MemoryHarness;
+pub use self::trouble::Trouble;
+pub use self::verdict::{Report, Verdict};
+
+use self::bench::Bench;
+use self::table::{CASES, Named};
+use self::verdict::{Case, Stop};
+
+/// A case that does not apply, or all that begin so (`list_*`), and why.
+pub type Skip<'a> = (&'a str, &'a str);
+
+/// The names of all cases, in their order.
+pub fn case_names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name)
+}
+
+fn names(skip: &str, case: &str) -> bool {
+    skip.strip_suffix('*').map_or(skip == case, |start| case.starts_with(start))
+}
+
+async fn judge<H: Harness>(case: &Named, make: impl Future<Output = H>, skips: &[Skip<'_>]) -> Verdict {
+    let harness = make.await;
+    let bench = Bench::new(&harness);
+    let end: Case = (case.run)(&bench).await;
+    let unknown = harness.unknown_requests();
+    let skip = skips.iter().find(|(skip, _)| names(skip, case.name));
+    match (end, skip) {
+        (Err(Stop::DoesNotApply(_)), Some((_, why))) => Verdict::Skipped((*why).to_owned()),
+        (Err(Stop::DoesNotApply(why)), None) => Verdict::Undeclared(why),
+        (Ok(()), None) if !unknown.is_empty() => Verdict::Failed(format!("the system has no route for {unknown:?}")),
+        (Ok(()), None) => Verdict::Passed,
+        (Err(Stop::Fails(why)), None) => Verdict::Failed(why),
+        (_, Some(_)) => Verdict::Stale,
+    }
+}
+
+/// Runs all cases, each on a harness of its own.
+///
+/// Where the harness plays answers that come too late, run it with tokio's time paused; the tests of
+/// [`conformance_tests!`](crate::conformance_tests) do.
+pub async fn run<H: Harness>(make: impl AsyncFn() -> H, skips: &[Skip<'_>]) -> Report {
+    let mut cases = Vec::new();
+    for case in CASES {
+        cases.push((case.name, judge(case, make(), skips).await));
+    }
+    Report { cases, unknown_skips: unknown_skips(skips) }
+}
+
+fn unknown_skips(skips: &[Skip<'_>]) -> Vec<String> {
+    let unknown = skips.iter().filter(|(skip, why)| why.trim().is_empty() || !CASES.iter().any(|case| names(skip, case.name)));
+    unknown.map(|(skip, _)| (*skip).to_owned()).collect()
+}
+
+/// Runs one case as a test, with tokio's time paused.
+///
+/// # Panics
+/// When the case counts as failed: how a test fails.
+#[track_caller]
+pub fn check<H: Harness>(case: &str, make: impl Future<Output = H>, skips: &[Skip<'_>]) {
+    let named = CASES.iter().find(|known| known.name == case);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let (Some(named), Ok(runtime)) = (named, runtime) else { fail(&format!("there is no case `{case}`, or no runtime for it")) };
+    let verdict = runtime.block_on(judge(named, make, skips));
+    if verdict.is_failure() {
+        fail(&format!("{case} {verdict}"));
+    }
+}
+
+/// Demands that every skip names a case, and says why.
+///
+/// # Panics
+/// When one does not.
+#[track_caller]
+pub fn check_skips(skips: &[Skip<'_>]) {
+    let unknown = unknown_skips(skips);
+    if !unknown.is_empty() {
+        fail(&format!("no such cases, or no reason given: {unknown:?}"));
+    }
+}
+
+#[track_caller]
+#[expect(clippy::panic, reason = "how a test fails")]
+fn fail(why: &str) -> ! {
+    panic!("{why}")
+}
+
+/// Makes each conformance case a test of its name, in the module it is called in.
+///
+/// The first argument is an expression of a [`Harness`](crate::conformance::Harness), evaluated anew for each case; it
+/// may await. Time is paused while a case runs.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($harness:expr $(, skips = [$($skip:expr),* $(,)?])? $(,)?) => {
+        $crate::__conformance_cases!($crate::__conformance_tests { ($harness) [$($($skip),*)?] });
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ({ ($harness:expr) $skips:tt } $($name:ident)+) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::conformance::check(stringify!($name), async { $harness }, &$skips);
+            }
+        )+
+
+        #[test]
+        fn all_skips_name_cases() {
+            $crate::conformance::check_skips(&$skips);
+        }
+    };
+}

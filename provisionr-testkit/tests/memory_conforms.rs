@@ -1,0 +1,22 @@
+//! The memory adapter keeps every promise that can be tried without a wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use provisionr_sdk::{BatchRule, Cardinality, Kind, Lane};
+use provisionr_testkit::conformance::MemoryHarness;
+use provisionr_testkit::{JoinGroup, MemoryAdapter};
+
+fn harness() -> MemoryHarness {
+    let batched = Kind::per_target::<JoinGroup>("join_group").doc("Member of a group").batch(BatchRule { max: 2, same_target: true });
+    let desk = Kind::per_target::<JoinGroup>("sit_at_desk").doc("Sits at a desk").cardinality(Cardinality::AtMostOne);
+    let adapter = MemoryAdapter::new("wiki").describe(|descriptor| descriptor.kind(batched).kind(desk).lane(Lane::new("writes")).lane(Lane::new("reads")));
+    MemoryHarness::over(adapter)
+}
+
+provisionr_testkit::conformance_tests! {
+    harness(),
+    skips = [
+        ("a_page_of_html_is_a_protocol_error", "nothing is sent over a wire"),
+        ("secrets_appear_nowhere", "the adapter is handed no secret"),
+        ("unknown_fields_are_tolerated", "nothing is sent over a wire"),
+    ]
+}
