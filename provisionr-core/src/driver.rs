@@ -89,6 +89,7 @@ impl Driver {
             }
             let pause = self.pause(&moving, stopping_now).await;
             tokio::select! {
+                biased;
                 Some(joined) = moving.tasks.join_next_with_id(), if !moving.tasks.is_empty() => {
                     self.moved(&mut moving, joined);
                     while let Some(joined) = moving.tasks.try_join_next_with_id() {

@@ -95,6 +95,7 @@ impl Gate {
             match deadline {
                 Some(end) => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep_until(end) => return,
                         _ = changes.changed() => {}
                     }

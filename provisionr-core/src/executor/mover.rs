@@ -119,6 +119,7 @@ impl Executor {
             let wake = mover.state.next_due().filter(|_| !stopping);
             let pause = wake.map_or(Duration::from_secs(3600), |wake| wake.since(self.clock.now()).max(Duration::from_millis(1)));
             tokio::select! {
+                biased;
                 Some(request) = begins.recv() => mover.begin(request)?,
                 Some(finished) = mover.tasks.join_next_with_id() => mover.finish(finished).await?,
                 () = tokio::time::sleep(pause), if wake.is_some() => {}

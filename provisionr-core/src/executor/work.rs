@@ -54,6 +54,7 @@ pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request:
         Ok(outcome)
     };
     let result = tokio::select! {
+        biased;
         result = work => result.map_err(|error| Failure::from(&error)),
         () = gate.expired() => Err(timed_out(&gate)),
     };
@@ -73,6 +74,7 @@ pub(super) async fn probe(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request: R
         adapter.probe(&cx, &request).await
     };
     let result = tokio::select! {
+        biased;
         result = work => result.map(Seen::from_probe).map_err(|error| Failure::from(&error)),
         () = gate.expired() => Err(timed_out(&gate)),
     };
@@ -83,6 +85,7 @@ pub(super) async fn probe(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request: R
 pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: AccountQuery) -> Finished {
     let cx = CallContext::new(gate.clone());
     let result = tokio::select! {
+        biased;
         result = adapter.find_account(&cx, &who) => result.map_err(|error| Failure::from(&error)),
         () = gate.expired() => Err(timed_out(&gate)),
     };

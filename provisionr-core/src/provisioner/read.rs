@@ -136,6 +136,7 @@ impl<'e> Reader<'e, '_> {
             Ok((check, account, targets, observation))
         };
         let (check, account, targets, observation) = tokio::select! {
+            biased;
             result = work => result?,
             () = looking.expired() => return Err(AdapterError::timed_out("no answer in time")),
         };
