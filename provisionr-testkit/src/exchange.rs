@@ -18,7 +18,6 @@ pub(crate) enum Delivery {
     /// The whole answer.
     Answer(FakeResponse),
     /// So many bytes of the answer's body, then a cut.
-    #[expect(dead_code, reason = "read by the server")]
     Partial(FakeResponse, usize),
     /// A cut before a byte of the answer.
     Cut,
@@ -39,8 +38,11 @@ impl Exchange {
         Self { number, due: None, slot: Arc::new(Mutex::new(Some(delivery))) }
     }
 
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The answer, if it is whole and due at once.
-    #[expect(dead_code, reason = "called by the server")]
     pub(crate) fn immediate(&self) -> Option<FakeResponse> {
         match &*lock(&self.slot) {
             Some(Delivery::Answer(response)) if self.due.is_none() => Some(response.clone()),

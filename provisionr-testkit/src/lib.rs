@@ -14,7 +14,9 @@ mod link;
 mod log;
 mod memory_adapter;
 mod message;
+mod relay;
 mod router;
+mod server;
 mod system;
 mod transport;
 
@@ -28,5 +30,6 @@ pub use memory_adapter::{JoinGroup, JoinProject, MemoryAdapter, MemoryCall, Memo
 pub use message::{FakeRequest, FakeResponse};
 pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
+pub use server::FakeServer;
 pub use system::FakeSystem;
 pub use transport::MemoryTransport;

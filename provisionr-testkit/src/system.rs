@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use provisionr_sdk::Timestamp;
+use provisionr_sdk::{Access, Timestamp};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -248,7 +248,7 @@ impl<F: Fake + ?Sized> Shared<F> {
         let mut fake = lock(&self.fake);
         let answer = catch_unwind(AssertUnwindSafe(|| match fake.admit(request, &mut cx) {
             Err(refused) => refused,
-            Ok(()) if request.is_read() => {
+            Ok(()) if fake.access(request) == Some(Access::Read) => {
                 let lag = lag.max(fake.lag(request));
                 let mut book = lock(&self.book);
                 // The first state kept after that moment is the state at that moment.

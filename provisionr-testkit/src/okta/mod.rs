@@ -18,7 +18,7 @@ mod users;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use provisionr_sdk::Timestamp;
+use provisionr_sdk::{Access, Timestamp};
 use serde_json::{Value, json};
 
 pub use expression::{Expression, ExpressionError};
@@ -215,6 +215,14 @@ fn whole_seconds(at: Timestamp) -> i64 {
 impl Fake for OktaFake {
     fn system_type(&self) -> &'static str {
         "okta"
+    }
+
+    fn access(&self, request: &FakeRequest) -> Option<Access> {
+        match request.path.as_str() {
+            "/oauth2/v1/token" => None,
+            _ if request.is_read() => Some(Access::Read),
+            _ => Some(Access::Write),
+        }
     }
 
     fn admit(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> Result<(), FakeResponse> {
