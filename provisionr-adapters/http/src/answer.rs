@@ -86,6 +86,14 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| self.unreadable(format!("the answer is not what the vendor describes ({})", shape(&error))))
     }
 
+    /// Demands that there is no body: what a vendor answers who has done something and has nothing to say.
+    ///
+    /// # Errors
+    /// `Protocol` when there is one, a proxy's page for instance; after a write with effect unknown.
+    pub fn empty(&self) -> Result<()> {
+        if self.body.is_empty() { Ok(()) } else { Err(self.unreadable("the answer has a body where the vendor describes none")) }
+    }
+
     /// The body as any JSON; `Null` when it is none.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

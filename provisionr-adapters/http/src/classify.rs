@@ -38,12 +38,18 @@ impl<F: Fn(&Answer) -> Option<AdapterError> + Send + Sync + 'static> Classify fo
 ///
 /// The message holds what the vendor says in `message`, `detail`, `error_description`, `errorSummary` or `error`.
 pub fn by_status(answer: &Answer) -> Option<AdapterError> {
+    let words = if answer.status().is_success() { None } else { said(&answer.value()) };
+    by_status_saying(answer, words)
+}
+
+/// As [`by_status`], with the vendor's words found by the caller; they should have gone through [`plain`].
+pub fn by_status_saying(answer: &Answer, words: Option<String>) -> Option<AdapterError> {
     let status = answer.status();
     if status.is_success() {
         return None;
     }
     let body = answer.value();
-    let message = match said(&body) {
+    let message = match words {
         Some(words) => format!("the system answered {}: {words}", status.as_u16()),
         None => format!("the system answered {}", status.as_u16()),
     };

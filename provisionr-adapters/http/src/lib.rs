@@ -67,7 +67,7 @@ mod transport;
 
 pub use answer::Answer;
 pub use auth::{Auth, Authorize};
-pub use classify::{Classify, by_status, plain, throttled};
+pub use classify::{Classify, by_status, by_status_saying, plain, throttled};
 pub use client::HttpClient;
 pub use credential::{Credential, CredentialFile, CredentialProvider, EnvironmentVariable};
 pub use memory::MemoryTransport;

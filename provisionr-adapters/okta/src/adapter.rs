@@ -1,0 +1,201 @@
+//! The adapter: each method of the contract, and who does it.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use provisionr_http::{HttpClient, path};
+use provisionr_sdk::{
+    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, ErrorKind, Found, Grant, KindName,
+    ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
+};
+
+use crate::apps::{ASSIGN_APP, assignable};
+use crate::config::Facts;
+use crate::groups::{ADD_TO_GROUP, Place, no_such_kind};
+use crate::wire::User;
+
+/// One Okta org. Made by [`OktaConfig::connect`](crate::OktaConfig::connect).
+pub struct Okta {
+    pub(crate) client: HttpClient,
+    pub(crate) descriptor: Descriptor,
+    pub(crate) facts: Facts,
+}
+
+impl fmt::Debug for Okta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Okta").field("system", &self.descriptor.system).field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+impl Okta {
+    /// Whether something can be read. Only a refusal says that it cannot; any other failure says nothing of rights.
+    async fn may_read(&self, cx: &CallContext, path: provisionr_http::Path) -> Result<Option<String>> {
+        match self.client.get(path).query("limit", 1).send(cx).await {
+            Ok(_) => Ok(None),
+            Err(error) if *error.kind() == ErrorKind::PermissionDenied => Ok(Some(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a service app was not given the scope for.
+    fn without_scope(&self, scope: &str) -> Option<String> {
+        let scopes = self.facts.scopes.as_ref()?;
+        (!scopes.iter().any(|given| given == scope)).then(|| format!("the service app is not given the scope `{scope}`"))
+    }
+}
+
+fn lacks(check: Check, why: Option<&String>, abilities: impl IntoIterator<Item = Ability>) -> Check {
+    match why {
+        Some(why) => abilities.into_iter().fold(check, |check, ability| check.lacks(ability, why.as_str())),
+        None => check,
+    }
+}
+
+#[async_trait]
+impl Adapter for Okta {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    async fn find_account(&self, cx: &CallContext, who: &AccountQuery) -> Result<Found> {
+        self.find(cx, who).await
+    }
+
+    async fn observe(&self, cx: &CallContext, account: &Account, scope: &Scope) -> Result<Observation> {
+        let user = self.user_or_gone(cx, account.id.as_str()).await?;
+        let (mut grants, mut coverage) = (Vec::new(), Coverage::none());
+        if scope.wants_kind(ADD_TO_GROUP) {
+            grants.extend(self.memberships(cx, &user).await?);
+            coverage = coverage.kind(ADD_TO_GROUP);
+        }
+        match scope.targets(ASSIGN_APP) {
+            None if scope.wants_kind(ASSIGN_APP) => {
+                grants.extend(self.assignments(cx, &user.id).await?);
+                coverage = coverage.kind(ASSIGN_APP);
+            }
+            None => {}
+            Some(apps) => {
+                for app in apps {
+                    let assigned = self.assignment(cx, app.as_str(), &user.id).await?;
+                    // "Not assigned" and "not to be seen" are one answer.
+                    coverage = if assigned.is_some() || self.app(cx, app.as_str()).await?.is_some() {
+                        coverage.target(ASSIGN_APP, app)
+                    } else {
+                        coverage.unseen(ASSIGN_APP, Some(app), "the app is not to be seen")
+                    };
+                    grants.extend(assigned);
+                }
+            }
+        }
+        if let Scope::Only(wanted) = scope {
+            grants.retain(|grant| wanted.iter().any(|wanted| wanted.kind == grant.entitlement.kind && wanted.target == grant.entitlement.target));
+        }
+        Ok(Observation::new(user.account(&self.facts)?, grants, coverage))
+    }
+
+    async fn apply(&self, cx: &CallContext, request: &Request) -> Result<Outcome> {
+        match &request.change {
+            Change::EnsureAccount(spec) => self.ensure(cx, request, spec).await,
+            Change::UpdateAccount(delta) => self.update(cx, request.account()?, delta).await,
+            Change::SetState(state) => self.set_state(cx, request.account()?, *state).await,
+            Change::EndSessions => self.end_sessions(cx, request.account()?).await,
+            Change::Grant(wanted) if wanted.kind == *ADD_TO_GROUP => self.join(cx, request.account()?, wanted).await,
+            Change::Revoke(unwanted) if unwanted.kind == *ADD_TO_GROUP => self.leave(cx, request, request.account()?, unwanted).await,
+            Change::Grant(wanted) if wanted.kind == *ASSIGN_APP => self.assign(cx, request.account()?, wanted).await,
+            Change::Revoke(unwanted) if unwanted.kind == *ASSIGN_APP => self.unassign(cx, request, request.account()?, unwanted).await,
+            other => Err(AdapterError::unsupported(format_args!("{other}"))),
+        }
+    }
+
+    async fn check(&self, cx: &CallContext) -> Result<Check> {
+        let (groups, apps) = (KindName::from(ADD_TO_GROUP), KindName::from(ASSIGN_APP));
+        let mut check = Check::new();
+        // A service app is no user, and has no account of its own.
+        if self.facts.scopes.is_none() {
+            let me: User = self.client.get(path!["api", "v1", "users", "me"]).send(cx).await?.json()?;
+            check = check.own(me.id);
+        }
+        let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::EndSessions];
+        check = lacks(check, self.without_scope("okta.users.manage").as_ref(), accounts);
+        check = lacks(check, self.without_scope("okta.groups.manage").as_ref(), [Ability::Manage(groups.clone())]);
+        check = lacks(check, self.without_scope("okta.apps.manage").as_ref(), [Ability::Manage(apps.clone())]);
+        check = lacks(check, self.may_read(cx, path!["api", "v1", "users"]).await?.as_ref(), [Ability::ListAccounts]);
+        // Without its rules nobody knows who may be taken out of a group.
+        let hidden = match self.may_read(cx, path!["api", "v1", "groups"]).await? {
+            None => self.may_read(cx, path!["api", "v1", "groups", "rules"]).await?,
+            hidden => hidden,
+        };
+        let all = |kind: &KindName| [Ability::Manage, Ability::Observe, Ability::ListTargets, Ability::ListGrants].map(|ability| ability(kind.clone()));
+        check = lacks(check, hidden.as_ref(), all(&groups));
+        Ok(lacks(check, self.may_read(cx, path!["api", "v1", "apps"]).await?.as_ref(), all(&apps)))
+    }
+
+    async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {
+        let mut resolved = Vec::with_capacity(names.len());
+        for name in names {
+            let resolution = match kind.as_str() {
+                ADD_TO_GROUP => self.resolve_group(cx, name).await?,
+                ASSIGN_APP => self.resolve_app(cx, name).await?,
+                _ => return Err(no_such_kind(kind)),
+            };
+            resolved.push(Resolved { name: name.clone(), resolution });
+        }
+        Ok(resolved)
+    }
+
+    async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
+        match &request.change {
+            Change::EnsureAccount(spec) => self.probe_ensure(cx, request, spec).await,
+            Change::SetState(AccountState::Deleted) => self.probe_deleted(cx, request.account()?).await,
+            _ => probe_by_looking(self, cx, request).await,
+        }
+    }
+
+    async fn list_accounts(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
+        let Page { items, next, completeness } = self.list_users(cx, page).await?;
+        let items = items.iter().map(|user| user.account(&self.facts)).collect::<Result<_>>()?;
+        Ok(Page { items, next, completeness })
+    }
+
+    async fn list_targets(&self, cx: &CallContext, kind: &KindName, page: &PageRequest) -> Result<Page<Target>> {
+        match kind.as_str() {
+            ADD_TO_GROUP => Ok(self.list_groups(cx, page).await?.map(|group| group.target())),
+            ASSIGN_APP => Ok(assignable(self.list_apps(cx, page).await?)),
+            _ => Err(no_such_kind(kind)),
+        }
+    }
+
+    async fn list_grants(&self, cx: &CallContext, scope: &ListScope, page: &PageRequest) -> Result<Page<Grant>> {
+        match (scope, scope.kind().as_str()) {
+            (_, kind) if ![ADD_TO_GROUP, ASSIGN_APP].contains(&kind) => Err(no_such_kind(scope.kind())),
+            (ListScope::Account(kind, account), _) => {
+                let account = Account::new(account.clone(), AccountState::Active);
+                Ok(Page::last(self.observe(cx, &account, &Scope::Kinds(vec![kind.clone()])).await?.grants))
+            }
+            (ListScope::Target(_, app), ASSIGN_APP) => self.list_assignments(cx, app.as_str(), page).await,
+            (ListScope::Target(_, group), _) => match self.group(cx, group.as_str()).await? {
+                Some(group) => self.list_members(cx, &group, page).await,
+                None => Err(AdapterError::target_not_found("the group is not there, or not to be seen")),
+            },
+            (ListScope::Kind(_), ASSIGN_APP) => {
+                let place = Place::read(page)?;
+                let apps = self.list_apps(cx, &place.target()).await?;
+                let grants = match apps.items.first() {
+                    Some(app) => self.list_assignments(cx, &app.id, &place.grants(page)).await?,
+                    None => Page::last(Vec::new()),
+                };
+                Ok(place.go_on(grants, apps.next))
+            }
+            (ListScope::Kind(_), _) => {
+                let place = Place::read(page)?;
+                let groups = self.list_groups(cx, &place.target()).await?;
+                let grants = match groups.items.first() {
+                    Some(group) => self.list_members(cx, group, &place.grants(page)).await?,
+                    None => Page::last(Vec::new()),
+                };
+                Ok(place.go_on(grants, groups.next))
+            }
+            (other, _) => Err(AdapterError::unsupported(other)),
+        }
+    }
+}

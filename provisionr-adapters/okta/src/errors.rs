@@ -1,0 +1,54 @@
+//! Okta's error codes. Only the code is stable; texts are for people.
+//! Source: <https://developer.okta.com/docs/reference/error-codes/>
+
+use provisionr_http::{Answer, by_status, by_status_saying, plain, throttled};
+use provisionr_sdk::{AdapterError, RetryHint};
+use serde_json::Value;
+
+/// Something with this value is there already, most often a login.
+pub(crate) const VALIDATION: &str = "E0000001";
+/// The group membership that gives the app keeps it.
+pub(crate) const GIVEN_BY_GROUP: &str = "E0000046";
+/// The user has the app.
+pub(crate) const ASSIGNED: &str = "E0000062";
+
+pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
+    if answer.status().is_success() {
+        return None;
+    }
+    let body = answer.value();
+    let Some(code) = body.get("errorCode").and_then(Value::as_str) else { return by_status(answer) };
+    let text = words(&body);
+    let error = match code {
+        "E0000004" | "E0000011" => AdapterError::unauthenticated(text),
+        "E0000005" | "E0000006" => AdapterError::permission_denied(text),
+        "E0000007" | "E0000008" => AdapterError::not_found_unclear(text),
+        "E0000016" | "E0000032" | "E0000038" => AdapterError::conflict(text).with_hint(RetryHint::Replan),
+        GIVEN_BY_GROUP => AdapterError::owned_elsewhere(text),
+        "E0000047" => throttled(answer),
+        ASSIGNED | "E0000155" => AdapterError::conflict(text),
+        "E0000075" => AdapterError::refused(text),
+        // The user is still being activated; rules are being set up.
+        "E0000112" | "E0000195" | "E0000249" => AdapterError::not_ready(text),
+        _ => return by_status_saying(answer, Some(text)),
+    };
+    Some(error.with_code(code))
+}
+
+/// Whether a create was refused because the login is taken.
+pub(crate) fn login_is_taken(error: &AdapterError) -> bool {
+    error.code() == Some(VALIDATION) && error.message().contains("login: ") && error.message().contains("already exists")
+}
+
+/// What Okta says, with the first cause. Causes are a list, and in one documented answer an object.
+pub(crate) fn words(body: &Value) -> String {
+    let cause = match body.get("errorCauses") {
+        Some(Value::Array(causes)) => causes.first(),
+        Some(cause @ Value::Object(_)) => Some(cause),
+        _ => None,
+    };
+    let cause = cause.and_then(|cause| cause.get("errorSummary")).and_then(Value::as_str);
+    let summary = body.get("errorSummary").and_then(Value::as_str).unwrap_or("Okta refused");
+    let text = cause.map_or_else(|| summary.to_owned(), |cause| format!("{summary}: {cause}"));
+    plain(&text).unwrap_or_default()
+}

@@ -1,0 +1,211 @@
+//! Membership in groups.
+
+use provisionr_http::{Paging, RequestBuilder, path};
+use provisionr_sdk::{
+    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, KindName, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result,
+    Source, Target, TargetName, suggestion,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::Okta;
+use crate::rules::Rules;
+use crate::wire::{Group, User};
+
+pub(crate) const ADD_TO_GROUP: &str = "add_to_group";
+
+/// Groups whose names begin with a text: the most that are shown, without pages.
+/// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/ (`q`).
+const MOST_FOUND: usize = 300;
+
+/// Membership in a group; the target is the group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddToGroup {
+    /// The group: its name in policies, its id everywhere else.
+    pub target: String,
+}
+
+impl Okta {
+    fn member(&self, method: http::Method, group: &str, user: &str) -> RequestBuilder<'_> {
+        self.client.request(method, path!["api", "v1", "groups", group, "users", user])
+    }
+
+    pub(crate) async fn group(&self, cx: &CallContext, id: &str) -> Result<Option<Group>> {
+        self.client.get(path!["api", "v1", "groups", id]).send_if_found(cx).await?.map(|answer| answer.json()).transpose()
+    }
+
+    /// The groups a user is in; this list is not paged.
+    pub(crate) async fn groups_of(&self, cx: &CallContext, user: &str) -> Result<Vec<Group>> {
+        match self.client.get(path!["api", "v1", "users", user, "groups"]).send_if_found(cx).await? {
+            Some(answer) => answer.json(),
+            None => Err(AdapterError::account_not_found("the user is not there, or not to be seen")),
+        }
+    }
+
+    /// All memberships of a user, with their sources.
+    pub(crate) async fn memberships(&self, cx: &CallContext, user: &User) -> Result<Vec<Grant>> {
+        let groups = self.groups_of(cx, &user.id).await?;
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rules = Rules::read(&self.client, cx).await?;
+        Ok(groups.iter().map(|group| membership(group, user, &rules)).collect())
+    }
+
+    async fn membership(&self, cx: &CallContext, account: &Account, group: &str) -> Result<Option<Grant>> {
+        let Some(group) = self.groups_of(cx, account.id.as_str()).await?.into_iter().find(|known| known.id == group) else { return Ok(None) };
+        let user = self.user_or_gone(cx, account.id.as_str()).await?;
+        let rules = Rules::read(&self.client, cx).await?;
+        Ok(Some(membership(&group, &user, &rules)))
+    }
+
+    pub(crate) async fn put_member(&self, cx: &CallContext, group: &str, user: &str) -> Result<Receipt> {
+        match self.member(http::Method::PUT, group, user).send(cx).await {
+            Ok(answer) => {
+                answer.empty()?;
+                Ok(Receipt::new().with_request_id(answer.request_id()))
+            }
+            Err(error) => Err(self.why_not(cx, group, error).await),
+        }
+    }
+
+    /// What a refusal means, after a look at the group.
+    async fn why_not(&self, cx: &CallContext, group: &str, error: AdapterError) -> AdapterError {
+        if !matches!(error.kind(), ErrorKind::NotFound(_) | ErrorKind::PermissionDenied) {
+            return error;
+        }
+        match (self.group(cx, group).await, error.kind()) {
+            (Ok(Some(group)), ErrorKind::PermissionDenied) => {
+                group.owner().map_or(error, |owner| AdapterError::owned_elsewhere(format!("{owner} decides who is in this group")))
+            }
+            (Ok(Some(_)), _) => AdapterError::account_not_found("the user is not there, or not to be seen"),
+            (Ok(None), ErrorKind::NotFound(_)) => AdapterError::target_not_found("the group is not there, or not to be seen"),
+            _ => error,
+        }
+    }
+
+    pub(crate) async fn join(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
+        let group = wanted.to::<AddToGroup>()?.target;
+        if let Some(grant) = self.membership(cx, account, &group).await? {
+            return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
+        }
+        let receipt = self.put_member(cx, &group, account.id.as_str()).await?;
+        Ok(Outcome::Applied(receipt.before_absent().with_grant(Grant::direct(account.id.clone(), wanted.clone()))))
+    }
+
+    pub(crate) async fn leave(&self, cx: &CallContext, request: &Request, account: &Account, unwanted: &Entitlement) -> Result<Outcome> {
+        let group = unwanted.to::<AddToGroup>()?.target;
+        let Some(grant) = self.membership(cx, account, &group).await? else {
+            return match self.group(cx, &group).await? {
+                Some(_) => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
+                None => Err(AdapterError::not_found_unclear("the user is not in the group, and the group is not to be seen")),
+            };
+        };
+        match &grant.source {
+            // Okta would take them out, and silently keep the rule from ever putting them back.
+            Source::Rule(owner) => return Err(AdapterError::owned_elsewhere(format!("{owner} put this person into the group"))),
+            Source::Owned(owner) => return Err(AdapterError::owned_elsewhere(format!("{owner} decides who is in this group"))),
+            _ => request.check_expected(Some(&grant))?,
+        }
+        let answer = match self.member(http::Method::DELETE, &group, account.id.as_str()).send(cx).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.why_not(cx, &group, error).await),
+        };
+        answer.empty()?;
+        Ok(Outcome::Applied(Receipt::new().before_grant(grant).with_request_id(answer.request_id())))
+    }
+
+    pub(crate) async fn resolve_group(&self, cx: &CallContext, name: &TargetName) -> Result<Resolution> {
+        let found = self.groups_named(cx, name.as_str()).await?;
+        let same: Vec<Target> = found.iter().filter(|group| group.name() == name.as_str()).map(Group::target).collect();
+        if same.is_empty() && found.len() >= MOST_FOUND {
+            return Ok(Resolution::Hidden(format!("more than {MOST_FOUND} groups have names that begin with `{name}`, and Okta shows no more")));
+        }
+        if !same.is_empty() {
+            return Ok(one_of(same));
+        }
+        let mut near: Vec<String> = found.iter().map(|group| group.name().to_owned()).collect();
+        if near.is_empty() {
+            let beginning: String = name.as_str().chars().take(3).collect();
+            near = self.groups_named(cx, &beginning).await?.iter().map(|group| group.name().to_owned()).collect();
+        }
+        Ok(Resolution::None(nearest(name, near)))
+    }
+
+    async fn groups_named(&self, cx: &CallContext, beginning: &str) -> Result<Vec<Group>> {
+        self.client.get(path!["api", "v1", "groups"]).query("q", beginning).send(cx).await?.json()
+    }
+
+    pub(crate) async fn list_groups(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Group>> {
+        self.client.get(path!["api", "v1", "groups"]).page(cx, page, &Paging::link().sized("limit", 200)).await
+    }
+
+    pub(crate) async fn list_members(&self, cx: &CallContext, group: &Group, page: &PageRequest) -> Result<Page<Grant>> {
+        let rules = Rules::read(&self.client, cx).await?;
+        let users = self.client.get(path!["api", "v1", "groups", group.id, "users"]).page::<User>(cx, page, &Paging::link().sized("limit", 1000)).await?;
+        Ok(users.map(|user| membership(group, &user, &rules)))
+    }
+}
+
+fn membership(group: &Group, user: &User, rules: &Rules) -> Grant {
+    let source = group.owner().map_or_else(|| rules.source(&group.id, user), Source::Owned);
+    Grant::direct(user.id.as_str(), Entitlement::new(ADD_TO_GROUP, group.id.as_str())).from_source(source)
+}
+
+pub(crate) fn one_of(mut targets: Vec<Target>) -> Resolution {
+    match targets.pop() {
+        Some(one) if targets.is_empty() => Resolution::One(one),
+        Some(last) => {
+            targets.push(last);
+            Resolution::Several(targets)
+        }
+        None => Resolution::None(Vec::new()),
+    }
+}
+
+/// At most five names, the likeliest first.
+pub(crate) fn nearest(name: &TargetName, mut names: Vec<String>) -> Vec<TargetName> {
+    let likeliest = suggestion(name.as_str(), names.iter().map(String::as_str)).map(str::to_owned);
+    names.sort_by_key(|near| (Some(near) != likeliest.as_ref(), near.clone()));
+    names.dedup();
+    names.into_iter().take(5).map(TargetName::from).collect()
+}
+
+/// Where a list of all grants of a kind stands: at which target, and where in its list.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Place {
+    targets: Option<Cursor>,
+    grants: Option<Cursor>,
+}
+
+impl Place {
+    pub(crate) fn read(page: &PageRequest) -> Result<Self> {
+        page.cursor.as_ref().map_or(Ok(Self::default()), |cursor| {
+            serde_json::from_str(cursor.as_str()).map_err(|_| AdapterError::stale_cursor("the cursor is none of this list"))
+        })
+    }
+
+    /// The one target that is at work.
+    pub(crate) fn target(&self) -> PageRequest {
+        PageRequest { cursor: self.targets.clone(), size: Some(1) }
+    }
+
+    pub(crate) fn grants(&self, page: &PageRequest) -> PageRequest {
+        PageRequest { cursor: self.grants.clone(), size: page.size }
+    }
+
+    /// The page as one of the whole list.
+    pub(crate) fn go_on(self, mut page: Page<Grant>, next_target: Option<Cursor>) -> Page<Grant> {
+        let next = match (page.next.take(), next_target) {
+            (Some(grants), _) => Some(Self { grants: Some(grants), ..self }),
+            (None, Some(target)) => Some(Self { targets: Some(target), grants: None }),
+            (None, None) => None,
+        };
+        page.next = next.and_then(|place| serde_json::to_string(&place).ok()).map(Cursor::from);
+        page
+    }
+}
+
+/// A kind this adapter does not have.
+pub(crate) fn no_such_kind(kind: &KindName) -> AdapterError {
+    AdapterError::unsupported(format_args!("the kind `{kind}`"))
+}
