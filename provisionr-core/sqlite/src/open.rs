@@ -45,7 +45,8 @@ pub(crate) fn start(path: &Path, busy: Duration) -> Result<(Handle, impl FnOnce(
         releases: Vec::new(),
     };
     let work = move || {
-        let _ending = ending;
+        // Dropped in the opposite order: when the end is told, nothing can be submitted any more.
+        let (_ending, queue) = (ending, queue);
         // The last connection to close merges the log into the file; a reader's could not.
         let writer = writer.run(&queue);
         let _ = reading.join();
