@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use crate::desired::Reason;
 use crate::digest::Digest;
-use crate::executor::receipt_of;
-use crate::plan::{OperationId, Plan};
+use crate::plan::{Operation, OperationId, Plan};
+use crate::record::{Actor, JournalRow, RunId, RunRow};
 use crate::report::waiting_for;
 use crate::run::{Ending, Seen, Then, Transition};
-use crate::store::{Actor, JournalRow, RunId, RunRow};
 use provisionr_sdk::{EventId, SubjectId, SystemName, Timestamp, VendorRequestId};
 
 /// One entry of the audit log: one row of a journal, in words.
@@ -86,11 +85,11 @@ fn entry(run: &RunRow, plan: &Plan, row: &JournalRow, transition: &Transition) -
         actor: run.actor.clone(),
         system: operation.map(|operation| operation.system.clone()),
         operation: transition.operation().cloned(),
-        title: operation.map(crate::plan::Operation::title).unwrap_or_default(),
+        title: operation.map(Operation::title).unwrap_or_default(),
         what: what(transition),
         attempt,
         why: operation.map(|operation| operation.reasons.clone()).unwrap_or_default(),
-        request_id: receipt_of(transition).and_then(|receipt| receipt.request_id.clone()).or(failed),
+        request_id: transition.receipt().and_then(|receipt| receipt.request_id.clone()).or(failed),
         hash: row.hash,
     }
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::desired::{DesiredEntitlement, Reason, SystemAccess};
 use crate::plan::{Action, Blocked, Operation, OperationId};
+use crate::record::LedgerRow;
 use crate::rules::AccountOrigin;
-use crate::store::LedgerRow;
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountSpec, AccountState, Change, Descriptor, Entitlement, Expect, Grant, GrantState, Kind, KindName, Lifecycle,
     Observation, Resolution, Source, Subject, Suspension, SystemName, TargetName, WaitReason,

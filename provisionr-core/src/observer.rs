@@ -1,8 +1,8 @@
 //! What a host can watch while runs move.
 
 use crate::plan::OperationId;
+use crate::record::{RunId, Verdict};
 use crate::run::Phase;
-use crate::store::{RunId, Verdict};
 use provisionr_sdk::{SubjectId, SystemName, Timestamp};
 
 /// Something a run just did; it is durable by then.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::plan::{Blocked, OperationId, Plan};
+use crate::plan::{Blocked, Operation, OperationId, Plan};
+use crate::record::{RunId, RunRow, Verdict};
 use crate::run::{OperationState, Ours, Phase, RunState};
-use crate::store::{RunId, RunRow, Verdict};
 use provisionr_sdk::{SubjectId, SystemName, Timestamp, WaitReason};
 
 /// Where an operation of a report stands.
@@ -69,7 +69,7 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn new(run: &RunRow, plan: &Plan, state: &RunState) -> Self {
-        let line = |(operation, state): (&crate::plan::Operation, &OperationState)| {
+        let line = |(operation, state): (&Operation, &OperationState)| {
             let (status, detail, next) = describe(state);
             ReportLine {
                 operation: operation.id.clone(),

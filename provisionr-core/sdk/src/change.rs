@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::account::{Account, AccountQuery, AccountState};
 use crate::entitlement::{Entitlement, Grant};
+use crate::error::{AdapterError, Result, RetryHint};
 use crate::id::{IdempotencyKey, SubjectId, Ticket};
 
 /// How the person gets into a new account.
@@ -189,21 +190,21 @@ impl Request {
     /// # Errors
     /// `Conflict`, to be planned anew, when another one is there, or one where none should be.
     /// None being there is no error: a revoke has nothing left to do, a grant makes it.
-    pub fn check_expected(&self, present: Option<&Grant>) -> crate::Result<()> {
+    pub fn check_expected(&self, present: Option<&Grant>) -> Result<()> {
         let (wanted, present) = match (&self.expect, present) {
             (Expect::Absent, Some(present)) => ("nothing".to_owned(), present),
             (Expect::Grant(wanted), Some(present)) if wanted.entitlement != present.entitlement => (format!("`{}`", wanted.entitlement), present),
             _ => return Ok(()),
         };
         let message = format!("expected {wanted}, found `{}`", present.entitlement);
-        Err(crate::AdapterError::conflict(message).with_hint(crate::RetryHint::Replan))
+        Err(AdapterError::conflict(message).with_hint(RetryHint::Replan))
     }
 
     /// The account.
     ///
     /// # Errors
     /// `InvalidRequest` when there is none.
-    pub fn account(&self) -> crate::Result<&Account> {
-        self.account.as_ref().ok_or_else(|| crate::AdapterError::invalid_request(format!("`{}` needs an account", self.change)))
+    pub fn account(&self) -> Result<&Account> {
+        self.account.as_ref().ok_or_else(|| AdapterError::invalid_request(format!("`{}` needs an account", self.change)))
     }
 }

@@ -20,7 +20,7 @@ use provisionr_sdk::{Adapter, CallContext, CallGate, Descriptor, SystemName, Tim
 
 use gate::Gate;
 pub(crate) use load::load;
-pub(crate) use project::{Projection, receipt_of};
+pub(crate) use project::Projection;
 
 /// The systems of a host, by name.
 pub(crate) type Systems = BTreeMap<SystemName, Arc<dyn Adapter>>;

@@ -440,7 +440,7 @@ impl Mover<'_> {
         if let Some(place) = transition.operation().and_then(|id| self.state.place(id)) {
             self.touched.insert(place);
         }
-        if let Some(account) = super::receipt_of(&transition).and_then(|receipt| receipt.account.clone())
+        if let Some(account) = transition.receipt().and_then(|receipt| receipt.account.clone())
             && let Some(operation) = transition.operation().and_then(|id| self.state.place(id)).and_then(|place| self.plan.operations.get(place))
         {
             self.accounts.insert(operation.system.clone(), Arc::new(tokio::sync::OnceCell::new_with(Some(account))));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::plan::{Action, Plan};
-use crate::run::{Ending, Ours, Phase, RunState, Seen, Transition};
+use crate::run::{Ours, Phase, RunState, Transition};
 use crate::store::{LedgerRow, LinkRow, RunId, WaitRow, Write};
-use provisionr_sdk::{AccountId, AccountState, Change, Receipt, SystemName};
+use provisionr_sdk::{AccountId, AccountState, Change, SystemName};
 
 /// Projects the transitions of one run, in their order. Live and when rebuilding it is the same code.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl Projection {
             _ => {}
         }
         // An account is known from the moment the vendor named it, even while it is only invited.
-        let receipt = receipt_of(transition);
+        let receipt = transition.receipt();
         if let Some(account) = receipt.and_then(|receipt| receipt.account.as_ref())
             && matches!(operation.action, Action::AwaitAccount(_) | Action::Change(Change::EnsureAccount(_)))
             && self.accounts.insert(operation.system.clone(), account.id.clone()).as_ref() != Some(&account.id)
@@ -82,15 +82,5 @@ impl Projection {
             _ => {}
         }
         writes
-    }
-}
-
-/// What a transition says the vendor showed.
-pub(crate) fn receipt_of(transition: &Transition) -> Option<&Receipt> {
-    match transition {
-        Transition::Ended { outcome: Ending::Applied(receipt) | Ending::Unchanged(receipt) | Ending::Waiting(receipt), .. }
-        | Transition::Resolved { seen: Seen::Holds(receipt), .. }
-        | Transition::WaitEnded { seen: Seen::Holds(receipt), .. } => Some(receipt),
-        _ => None,
     }
 }

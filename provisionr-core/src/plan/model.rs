@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::order::{OrderError, order};
 use crate::desired::Reason;
 use crate::digest::Digest;
-use crate::store::Rank;
+use crate::record::Rank;
 use provisionr_sdk::{AccountQuery, Change, Expect, GrantKey, IdempotencyKey, SubjectId, SystemName, TargetName, WaitReason};
 
 /// The id of an operation within its plan: `{system}:{what}`, the same for the same wanted difference in every plan.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use super::{Inner, Provisioner};
-use crate::Digest;
 use crate::clock::{Clock, SystemClock};
+use crate::digest::Digest;
 use crate::directory::Directory;
 use crate::driver::News;
 use crate::executor::{Executor, Limits, Systems};

@@ -7,13 +7,14 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::Digest;
 use crate::audit::AuditLog;
+use crate::digest::Digest;
 use crate::directory::{Directory, DirectoryError};
 use crate::driver::{Driver, News};
 use crate::event::Event;
 use crate::executor::{Executor, MoveError, load};
 use crate::plan::{self, OrderError, Plan};
+use crate::planner;
 use crate::report::Report;
 use crate::rules::{CheckedRules, Rules, RulesError};
 use crate::run::{self, Transition};
@@ -128,7 +129,7 @@ impl Provisioner {
         let rules = self.rules();
         let desired = crate::desired::desired(&rules, subject);
         let (views, unread) = read::read(&self.0.executor, &rules, subject, &desired).await?;
-        Ok(plan::build(subject, rules.revision(), &views, unread)?)
+        Ok(planner::build(subject, rules.revision(), &views, unread)?)
     }
 
     /// Submits a plan as a run. The same event submits once: again, it is the run it opened.

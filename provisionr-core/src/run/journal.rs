@@ -4,7 +4,7 @@ use super::state::{IllegalTransition, RunState};
 use super::transition::Transition;
 use crate::digest::Digest;
 use crate::plan::Plan;
-use crate::store::{JournalRow, NewRow, RunId};
+use crate::record::{JournalRow, NewRow, RunId};
 
 /// The version of the stored form that this version writes.
 pub const JOURNAL_FORMAT: u16 = 1;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::table::{OperationState, Ours, Phase};
 use super::transition::Transition;
 use crate::plan::{OperationId, Plan};
-use crate::store::Verdict;
+use crate::record::Verdict;
 use provisionr_sdk::Timestamp;
 
 /// A transition the table forbids.

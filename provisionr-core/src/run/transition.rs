@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::plan::OperationId;
-use crate::store::{Actor, Rank, Verdict};
+use crate::record::{Actor, Rank, Verdict};
 use provisionr_sdk::{
     AdapterError, Before, Effect, ErrorKind, EventId, Outcome, Probe, Receipt, RetryHint, SubjectId, SystemName, Timestamp, VendorRequestId, Wait,
 };
@@ -284,6 +284,16 @@ impl Transition {
             | Self::Dropped { op, .. }
             | Self::Stuck { op, .. } => Some(op),
             Self::Opened { .. } | Self::Closing { .. } | Self::Settled { .. } => None,
+        }
+    }
+
+    /// What it says the vendor showed.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::Ended { outcome: Ending::Applied(receipt) | Ending::Unchanged(receipt) | Ending::Waiting(receipt), .. }
+            | Self::Resolved { seen: Seen::Holds(receipt), .. }
+            | Self::WaitEnded { seen: Seen::Holds(receipt), .. } => Some(receipt),
+            _ => None,
         }
     }
 

@@ -3,7 +3,6 @@
 //! A store holds runs and their journals, the plans they follow, links from subjects to accounts, the ledger of
 //! grants provisionr gave, and what each parked run waits for. It knows nothing of what the bytes mean.
 
-mod rows;
 #[cfg(any(test, feature = "store-suite"))]
 #[macro_use]
 pub mod suite;
@@ -18,8 +17,8 @@ use async_trait::async_trait;
 use crate::digest::Digest;
 use provisionr_sdk::{AccountId, EventId, SubjectId, SystemName, Timestamp};
 
+pub use crate::record::{Actor, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunId, RunRow, Verdict, WaitRow, WorkerId};
 pub use memory::MemoryStore;
-pub use rows::{Actor, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunId, RunRow, Verdict, WaitRow, WorkerId};
 
 /// What a store could not do.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +77,26 @@ impl StoreError {
     /// What a store answers to a lease of a worker that did not enlist, or not any more.
     pub fn not_enlisted(worker: &WorkerId) -> Self {
         Self::Invalid(format!("worker {worker} is not enlisted"))
+    }
+}
+
+impl RunRow {
+    /// Whether this row fits the plan and the first journal rows it is opened with.
+    ///
+    /// # Errors
+    /// `Invalid`, with what does not fit.
+    pub fn check_opening(&self, plan: &PlanRow, rows: &[NewRow]) -> Result<(), StoreError> {
+        let wrong = |why: &str| Err(StoreError::Invalid(format!("run {} is opened with {why}", self.id)));
+        if self.plan != plan.digest {
+            return wrong("another plan than its own");
+        }
+        if self.rows != rows.len() as u64 {
+            return wrong("more or fewer journal rows than it says");
+        }
+        if rows.last().is_some_and(|last| last.hash != self.head) {
+            return wrong("a head that is not the hash of its last journal row");
+        }
+        Ok(())
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Blocked, Plan};
-use super::order::{OrderError, order};
 use crate::diff::{SystemDiff, SystemView, diff};
 use crate::digest::Digest;
-use crate::store::Rank;
+use crate::plan::{Blocked, OrderError, Plan, order};
+use crate::record::Rank;
 use provisionr_sdk::{Lifecycle, Subject, SystemName};
 
 /// Builds a plan: pure, and the same for the same inputs in whatever order they come.

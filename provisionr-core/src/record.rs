@@ -1,10 +1,9 @@
-//! What a store holds, row by row.
+//! What is kept, row by row, and the ids and words in the rows: plain values, which the pure floor reads and stores hold.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use crate::digest::Digest;
 use provisionr_sdk::{AccountId, Entitlement, EventId, SubjectId, SystemName, Timestamp};
 
@@ -155,26 +154,6 @@ pub struct RunRow {
     pub owner: Option<WorkerId>,
     /// How it ended, once it has.
     pub verdict: Option<Verdict>,
-}
-
-impl RunRow {
-    /// Whether this row fits the plan and the first journal rows it is opened with.
-    ///
-    /// # Errors
-    /// `Invalid`, with what does not fit.
-    pub fn check_opening(&self, plan: &PlanRow, rows: &[NewRow]) -> Result<(), StoreError> {
-        let wrong = |why: &str| Err(StoreError::Invalid(format!("run {} is opened with {why}", self.id)));
-        if self.plan != plan.digest {
-            return wrong("another plan than its own");
-        }
-        if self.rows != rows.len() as u64 {
-            return wrong("more or fewer journal rows than it says");
-        }
-        if rows.last().is_some_and(|last| last.hash != self.head) {
-            return wrong("a head that is not the hash of its last journal row");
-        }
-        Ok(())
-    }
 }
 
 /// A plan, by the hash of its bytes.
