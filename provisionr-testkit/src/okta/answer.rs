@@ -3,7 +3,7 @@
 use provisionr_sdk::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::state::{AppGroup, AppUser, GroupType, OktaApp, OktaGroup, OktaRule, OktaUser, Org, UserStatus};
+use super::state::{AppGroup, AppScope, AppUser, GroupType, OktaApp, OktaGroup, OktaRule, OktaUser, Org, UserStatus};
 use crate::fake::FakeContext;
 use crate::message::{FakeRequest, FakeResponse};
 
@@ -175,7 +175,7 @@ pub(super) fn app(app: &OktaApp, cx: &FakeContext) -> Value {
 }
 
 /// An app's user as the API shows it.
-pub(super) fn app_user(app: &OktaApp, user: &OktaUser, assigned: &AppUser, cx: &FakeContext) -> Value {
+pub(super) fn app_user(org: &Org, app: &OktaApp, user: &OktaUser, assigned: &AppUser, cx: &FakeContext) -> Value {
     let base = cx.base_url();
     let pushes = app.has("PUSH_NEW_USERS");
     let mut shown = json!({
@@ -194,6 +194,13 @@ pub(super) fn app_user(app: &OktaApp, user: &OktaUser, assigned: &AppUser, cx: &
             "user": { "href": format!("{base}/api/v1/users/{}", user.id) },
         },
     });
+    if assigned.scope == AppScope::Group
+        && let Some(group) = org.giver(&app.id, &user.id)
+        && let Some(links) = shown.get_mut("_links")
+    {
+        let name = org.groups.get(group).map_or("", OktaGroup::name);
+        set(links, "group", json!({ "name": name, "href": format!("{base}/api/v1/groups/{group}") }));
+    }
     if assigned.provisioned {
         set(&mut shown, "externalId", assigned.user_name.clone().into());
     }

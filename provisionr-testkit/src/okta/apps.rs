@@ -28,7 +28,7 @@ fn show(okta: &OktaFake, app: &str, user: &str, call: &Call<'_>, cx: &FakeContex
     let found = okta.org.apps.get(app).zip(okta.org.users.get(user));
     let found = found.and_then(|(app, user)| Some((app, user, app.users.get(&user.id)?)));
     let (app, user, assigned) = found.ok_or_else(|| not_found(cx, "AppUser", user))?;
-    let mut shown = answer::app_user(app, user, assigned, cx);
+    let mut shown = answer::app_user(&okta.org, app, user, assigned, cx);
     if call.request.query("expand").as_deref() == Some("user") {
         set(&mut shown, "_embedded", json!({ "user": answer::user(user, cx) }));
     }
@@ -36,17 +36,29 @@ fn show(okta: &OktaFake, app: &str, user: &str, call: &Call<'_>, cx: &FakeContex
 }
 
 pub(super) fn list(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
-    known_parameters(call.request, cx, &["q", "after", "limit", "filter", "includeNonDeleted"])?;
+    known_parameters(call.request, cx, &["q", "after", "limit", "filter", "expand", "includeNonDeleted"])?;
     let filter = expression(call.request, "filter", cx, |path, operator| matches!(path, "id" | "status" | "name" | "user.id") && operator == Operator::Equal)?;
     let q = call.request.query("q").map(|q| q.to_lowercase());
     let user = filter.as_ref().and_then(|filter| filter.as_str().strip_prefix("user.id eq ")).map(|user| user.trim_matches('"').to_owned());
+    // One user's assignments can come along, and only those the filter is about.
+    let embedded = call.request.query("expand");
+    if embedded.is_some() && embedded != user.as_ref().map(|user| format!("user/{user}")) {
+        return Err(error(cx, 400, "E0000001", "Api validation failed: expand", &["expand: only user/{id} of the user in the filter"]));
+    }
+    let embed = |app: &OktaApp, mut shown: Value| {
+        let assigned = user.as_ref().filter(|_| embedded.is_some()).and_then(|id| Some((okta.org.users.get(id)?, app.users.get(id)?)));
+        if let Some((user, assigned)) = assigned {
+            set(&mut shown, "_embedded", json!({ "user": answer::app_user(&okta.org, app, user, assigned, cx) }));
+        }
+        shown
+    };
     let shown: Vec<(String, Value)> = okta
         .org
         .apps
         .values()
         .filter(|app| q.as_ref().is_none_or(|q| app.label.to_lowercase().starts_with(q) || app.name.to_lowercase().starts_with(q)))
         .filter(|app| user.as_ref().is_none_or(|user| app.users.contains_key(user)))
-        .map(|app| (app.id.clone(), answer::app(app, cx)))
+        .map(|app| (app.id.clone(), embed(app, answer::app(app, cx))))
         .filter(|(_, app)| user.is_some() || filter.as_ref().is_none_or(|filter| filter.fits(app, Case::Sensitive)))
         .collect();
     page(call.request, cx, Paging { default: 200, most: 200, cap: okta.org.settings.page_size }, shown)
@@ -69,7 +81,7 @@ pub(super) fn users(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) 
             starts(&assigned.user_name) || ["firstName", "lastName", "email"].iter().any(|name| starts(user.attribute(name)))
         })
         .map(|(user, assigned)| {
-            let mut shown = answer::app_user(&app, user, assigned, cx);
+            let mut shown = answer::app_user(&okta.org, &app, user, assigned, cx);
             if embed {
                 set(&mut shown, "_embedded", json!({ "user": answer::user(user, cx) }));
             }

@@ -103,8 +103,14 @@ impl Org {
 
     /// Whether a group gives the app to the user.
     pub(super) fn gives(&self, app: &str, user: &str) -> bool {
-        let groups = self.apps.get(app).map(|app| &app.groups);
-        groups.is_some_and(|groups| groups.keys().any(|group| self.groups.get(group).is_some_and(|group| group.members.contains_key(user))))
+        self.giver(app, user).is_some()
+    }
+
+    /// The group that gives an app to a user; of several the one of the first priority.
+    pub(super) fn giver(&self, app: &str, user: &str) -> Option<&str> {
+        let mut groups: Vec<_> = self.apps.get(app)?.groups.iter().collect();
+        groups.sort_by_key(|(_, assigned)| assigned.priority);
+        groups.into_iter().map(|(group, _)| group.as_str()).find(|group| self.groups.get(*group).is_some_and(|group| group.members.contains_key(user)))
     }
 
     /// Assigns an app to a user directly.

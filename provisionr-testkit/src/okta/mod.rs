@@ -54,7 +54,8 @@ use crate::system::FakeSystem;
 /// ```
 ///
 /// Acts: `log_in {user}`, `add_to_group {user, group}`, `remove_from_group {user, group}`, `assign_app {user, app}`,
-/// `unassign_app {user, app}`, `set_status {user, status}`, `set_profile {user, profile}`, `delete_user {user}`,
+/// `unassign_app {user, app}`, `assign_app_to_group {group, app}`, `set_status {user, status}`,
+/// `set_profile {user, profile}`, `set_provider {user, provider}`, `delete_user {user}`, `set_group_type {group, type, source?}`,
 /// `delete_group {group}`, `revoke_token {token}`, `expire_access_tokens`.
 ///
 /// Events: `user.created`, `user.updated`, `user.password_set`, `user.status_changed`, `user.sessions_ended`,

@@ -221,6 +221,22 @@ pub(super) fn act(okta: &mut OktaFake, act: &Act, cx: &mut FakeContext) -> Resul
         okta.org.delete_group(&group, cx);
         return Ok(Value::Null);
     }
+    if act.act == "set_group_type" {
+        let group = named_group(okta, act.text("group")?)?;
+        let kind: GroupType = serde_json::from_value(act.args.get("type").cloned().unwrap_or_default())?;
+        let source = act.args.get("source").and_then(Value::as_str).map(|app| named_app(okta, app)).transpose()?;
+        if let Some(group) = okta.org.groups.get_mut(&group) {
+            group.kind = kind;
+            group.source = source;
+        }
+        return Ok(Value::Null);
+    }
+    if act.act == "assign_app_to_group" {
+        let (app, group) = (named_app(okta, act.text("app")?)?, named_group(okta, act.text("group")?)?);
+        let assigned = AppGroup { priority: 0, profile: Map::new(), last_updated: cx.now() };
+        okta.org.assign_group(&app, &group, assigned, cx);
+        return Ok(Value::Null);
+    }
     if act.act == "finish_transition" {
         // The user may be gone, or the transition overtaken: both are no error.
         let to: UserStatus = serde_json::from_value(act.args.get("to").cloned().unwrap_or_default())?;
@@ -262,6 +278,12 @@ pub(super) fn act(okta: &mut OktaFake, act: &Act, cx: &mut FakeContext) -> Resul
             }
             profile.retain(|_, value| !value.is_null());
             set_profile(okta, &user, profile, cx);
+        }
+        "set_provider" => {
+            let provider = act.text("provider")?.to_owned();
+            if let Some(user) = okta.org.users.get_mut(&user) {
+                user.provider = provider;
+            }
         }
         "delete_user" => remove(okta, &user, cx),
         _ => return Err(act.unknown()),
