@@ -51,8 +51,8 @@ pub(in crate::conformance) async fn throttling_is_told_with_its_pause(bench: &Be
             return Err(crate::conformance::verdict::fails(format!("too much at once is {:?}: {error}", error.kind())));
         };
         demand!(error.effect() == Effect::None, "a throttled {access:?} changes nothing, and the error leaves the effect open");
-        // Clocks of vendors count whole seconds, and round.
-        let near = |told: Duration| told >= pause.saturating_sub(Duration::from_secs(1)) && told <= pause + Duration::from_secs(1);
+        // Clocks of vendors count whole seconds, and round; a client that adds a second for that is right.
+        let near = |told: Duration| told >= pause.saturating_sub(Duration::from_secs(1)) && told <= pause + Duration::from_secs(2);
         demand!(matches!(error.hint(), RetryHint::After(told) if near(told)), "the vendor asked for {pause:?}, and the hint is {:?}", error.hint());
         let lanes = &bench.descriptor().lanes;
         if lanes.is_empty() {
