@@ -236,6 +236,9 @@ impl Okta {
     }
 
     pub(crate) async fn set_state(&self, cx: &CallContext, account: &Account, to: AccountState) -> Result<Outcome> {
+        if !self.descriptor.accounts.transitions.iter().any(|transition| transition.to == to) {
+            return Err(AdapterError::unsupported(format_args!("accounts that are {to}")));
+        }
         let Some(user) = self.user(cx, account.id.as_str()).await? else {
             return match to {
                 AccountState::Deleted => Ok(Outcome::Unchanged(Receipt::new())),

@@ -66,7 +66,20 @@ impl Adapter for Okta {
         let (mut grants, mut coverage) = (Vec::new(), Coverage::none());
         if scope.wants_kind(ADD_TO_GROUP) {
             grants.extend(self.memberships(cx, &user).await?);
-            coverage = coverage.kind(ADD_TO_GROUP);
+            match scope.targets(ADD_TO_GROUP) {
+                None => coverage = coverage.kind(ADD_TO_GROUP),
+                Some(groups) => {
+                    for group in groups {
+                        let held = grants.iter().any(|grant| grant.entitlement.target == group);
+                        // A list leaves out what is not to be seen.
+                        coverage = if held || self.group(cx, group.as_str()).await?.is_some() {
+                            coverage.target(ADD_TO_GROUP, group)
+                        } else {
+                            coverage.unseen(ADD_TO_GROUP, Some(group), "the group is not to be seen")
+                        };
+                    }
+                }
+            }
         }
         match scope.targets(ASSIGN_APP) {
             None if scope.wants_kind(ASSIGN_APP) => {

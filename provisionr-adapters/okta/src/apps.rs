@@ -2,14 +2,14 @@
 
 use provisionr_http::{Paging, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Owner, Page, PageRequest, Receipt, Request, Resolution, Result, Source, Target,
-    TargetName,
+    Account, AccountState, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Owner, Page, PageRequest, Receipt, Request, Resolution, Result,
+    RetryHint, Source, Target, TargetName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Okta;
-use crate::errors::{ASSIGNED, GIVEN_BY_GROUP};
+use crate::errors::ASSIGNED;
 use crate::groups::{nearest, one_of};
 use crate::wire::{App, AppUser};
 
@@ -51,6 +51,11 @@ impl Okta {
         if let Some(grant) = self.assignment(cx, &app, user).await? {
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
         }
+        // Okta assigns apps to suspended people too, and the app may make an account for them.
+        let state = self.user_or_gone(cx, user).await?.state()?;
+        if state != AccountState::Active {
+            return Err(AdapterError::conflict(format!("the account is {state}")).with_hint(RetryHint::Replan));
+        }
         let body = json!({ "id": user, "scope": "USER" });
         match self.client.post(path!["api", "v1", "apps", app, "users"]).json(&body).send(cx).await {
             Ok(answer) => {
@@ -82,10 +87,6 @@ impl Okta {
         request.check_expected(Some(&grant))?;
         let answer = match self.client.delete(path!["api", "v1", "apps", app, "users", user]).query("sendEmail", "false").send(cx).await {
             Ok(answer) => answer,
-            Err(error) if error.code() == Some(GIVEN_BY_GROUP) => {
-                let source = Source::Rule(Owner::new("a group the app is assigned to"));
-                return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).still(grant.from_source(source))));
-            }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => return self.not_assigned(cx, &app, user).await,
             Err(error) => return Err(error),
         };

@@ -153,7 +153,7 @@ impl Facts {
 }
 
 /// Okta counts per family of endpoints; the most specific family counts.
-/// https://developer.okta.com/docs/reference/rate-limits/
+/// <https://developer.okta.com/docs/reference/rate-limits/>
 fn routes() -> Routes {
     Routes::new()
         .any("/api/v1/**", "management")
@@ -172,7 +172,7 @@ const LANES: [(&str, u32); 8] =
     [("management", 3), ("users", 8), ("users.id", 20), ("users.create", 8), ("groups", 4), ("groups.id", 20), ("apps", 4), ("apps.id", 8)];
 
 /// Too many requests at once have a refusal of their own: a limit of 0, and a reset that is a guess.
-/// https://developer.okta.com/docs/reference/rl2-concurrency/
+/// <https://developer.okta.com/docs/reference/rl2-concurrency/>
 struct RateReader(RateHeaders);
 
 impl ReadRate for RateReader {
@@ -240,7 +240,7 @@ fn descriptor(system: SystemName, config: &OktaConfig) -> Descriptor {
     let apps = Kind::per_target::<AssignApp>(ASSIGN_APP)
         .doc("Assigns an app to a person directly")
         .target_noun("app")
-        .needs(AccountNeed::Known)
+        .needs(AccountNeed::Active)
         .revoking(ChangeFacts::set().irreversible())
         .scope("okta.apps.manage");
     let mut descriptor =

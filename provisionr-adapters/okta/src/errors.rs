@@ -7,8 +7,6 @@ use serde_json::Value;
 
 /// Something with this value is there already, most often a login.
 pub(crate) const VALIDATION: &str = "E0000001";
-/// The group membership that gives the app keeps it.
-pub(crate) const GIVEN_BY_GROUP: &str = "E0000046";
 /// The user has the app.
 pub(crate) const ASSIGNED: &str = "E0000062";
 
@@ -24,7 +22,8 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         "E0000005" | "E0000006" => AdapterError::permission_denied(text),
         "E0000007" | "E0000008" => AdapterError::not_found_unclear(text),
         "E0000016" | "E0000032" | "E0000038" => AdapterError::conflict(text).with_hint(RetryHint::Replan),
-        GIVEN_BY_GROUP => AdapterError::owned_elsewhere(text),
+        // A group gives the app: as long as it does, a direct assignment cannot be taken either.
+        "E0000046" => AdapterError::owned_elsewhere(text),
         "E0000047" => throttled(answer),
         ASSIGNED | "E0000155" => AdapterError::conflict(text),
         "E0000075" => AdapterError::refused(text),

@@ -2,8 +2,8 @@
 
 use provisionr_http::{Paging, RequestBuilder, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, KindName, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result,
-    Source, Target, TargetName, suggestion,
+    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, KindName, Outcome, Owner, Page, PageRequest, Receipt, Request, Resolution,
+    Result, Source, Target, TargetName, suggestion,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,8 @@ use crate::wire::{Group, User};
 
 pub(crate) const ADD_TO_GROUP: &str = "add_to_group";
 
-/// Groups whose names begin with a text: the most that are shown, without pages.
-/// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/ (`q`).
+/// Groups whose names begin with a text: the most that are shown, without pages. See `q` in
+/// <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/>.
 const MOST_FOUND: usize = 300;
 
 /// Membership in a group; the target is the group.
@@ -68,15 +68,22 @@ impl Okta {
         }
     }
 
+    /// Who else decides about a group, by the name of the app it comes from where that can be read.
+    async fn owner(&self, cx: &CallContext, group: &Group) -> Option<Owner> {
+        let owner = group.owner()?;
+        match group.app() {
+            Some(app) => Some(self.app(cx, app).await.ok().flatten().map_or(owner, |app| Owner::new(app.label))),
+            None => Some(owner),
+        }
+    }
+
     /// What a refusal means, after a look at the group.
     async fn why_not(&self, cx: &CallContext, group: &str, error: AdapterError) -> AdapterError {
         if !matches!(error.kind(), ErrorKind::NotFound(_) | ErrorKind::PermissionDenied) {
             return error;
         }
         match (self.group(cx, group).await, error.kind()) {
-            (Ok(Some(group)), ErrorKind::PermissionDenied) => {
-                group.owner().map_or(error, |owner| AdapterError::owned_elsewhere(format!("{owner} decides who is in this group")))
-            }
+            (Ok(Some(group)), ErrorKind::PermissionDenied) => self.owner(cx, &group).await.map_or(error, |owner| decides(&owner)),
             (Ok(Some(_)), _) => AdapterError::account_not_found("the user is not there, or not to be seen"),
             (Ok(None), ErrorKind::NotFound(_)) => AdapterError::target_not_found("the group is not there, or not to be seen"),
             _ => error,
@@ -96,18 +103,30 @@ impl Okta {
         let group = unwanted.to::<AddToGroup>()?.target;
         let Some(grant) = self.membership(cx, account, &group).await? else {
             return match self.group(cx, &group).await? {
-                Some(_) => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
+                Some(group) => match self.owner(cx, &group).await {
+                    Some(owner) => Err(decides(&owner)),
+                    None => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
+                },
                 None => Err(AdapterError::not_found_unclear("the user is not in the group, and the group is not to be seen")),
             };
         };
         match &grant.source {
             // Okta would take them out, and silently keep the rule from ever putting them back.
             Source::Rule(owner) => return Err(AdapterError::owned_elsewhere(format!("{owner} put this person into the group"))),
-            Source::Owned(owner) => return Err(AdapterError::owned_elsewhere(format!("{owner} decides who is in this group"))),
+            Source::Owned(owner) => {
+                let group = self.group(cx, &group).await?;
+                let named = match &group {
+                    Some(group) => self.owner(cx, group).await,
+                    None => None,
+                };
+                return Err(decides(named.as_ref().unwrap_or(owner)));
+            }
             _ => request.check_expected(Some(&grant))?,
         }
         let answer = match self.member(http::Method::DELETE, &group, account.id.as_str()).send(cx).await {
             Ok(answer) => answer,
+            // The membership was there a moment ago: who is gone now cannot be told.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => return Err(error),
             Err(error) => return Err(self.why_not(cx, &group, error).await),
         };
         answer.empty()?;
@@ -116,7 +135,10 @@ impl Okta {
 
     pub(crate) async fn resolve_group(&self, cx: &CallContext, name: &TargetName) -> Result<Resolution> {
         let found = self.groups_named(cx, name.as_str()).await?;
-        let same: Vec<Target> = found.iter().filter(|group| group.name() == name.as_str()).map(Group::target).collect();
+        let mut same = Vec::new();
+        for group in found.iter().filter(|group| group.name() == name.as_str()) {
+            same.push(Target { owner: self.owner(cx, group).await, ..group.target() });
+        }
         if same.is_empty() && found.len() >= MOST_FOUND {
             return Ok(Resolution::Hidden(format!("more than {MOST_FOUND} groups have names that begin with `{name}`, and Okta shows no more")));
         }
@@ -144,6 +166,10 @@ impl Okta {
         let users = self.client.get(path!["api", "v1", "groups", group.id, "users"]).page::<User>(cx, page, &Paging::link().sized("limit", 1000)).await?;
         Ok(users.map(|user| membership(group, &user, &rules)))
     }
+}
+
+fn decides(owner: &Owner) -> AdapterError {
+    AdapterError::owned_elsewhere(format!("{owner} decides who is in this group"))
 }
 
 fn membership(group: &Group, user: &User, rules: &Rules) -> Grant {

@@ -44,7 +44,7 @@ impl User {
         self.text(attribute).is_some_and(|text| text.eq_ignore_ascii_case(value))
     }
 
-    /// Statuses: https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/ (`UserStatus`).
+    /// The statuses of `UserStatus` in <https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/>.
     pub(crate) fn state(&self) -> Result<AccountState> {
         Ok(match self.status.as_str() {
             "STAGED" => AccountState::Staged,
@@ -98,6 +98,8 @@ pub(crate) struct Group {
     #[serde(default)]
     object_class: Vec<String>,
     profile: Named,
+    #[serde(default, rename = "_links")]
+    links: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -118,6 +120,11 @@ impl Group {
             "BUILT_IN" => Some(Owner::new("Okta")),
             _ => None,
         }
+    }
+
+    /// The app an imported group comes from.
+    pub(crate) fn app(&self) -> Option<&str> {
+        self.links.pointer("/source/href")?.as_str()?.rsplit('/').next()
     }
 
     pub(crate) fn target(&self) -> Target {

@@ -262,7 +262,12 @@ async fn what_a_rule_gives_is_refused_by_its_name_and_what_it_cannot_have_given_
 #[tokio::test]
 async fn groups_of_others_are_theirs() {
     for (kind, owner) in [("APP_GROUP", "imported"), ("BUILT_IN", "Okta")] {
-        let script = Script::new([(GROUPS, 200, json!([group("00g1", kind)])), (USER, 200, user("ACTIVE")), (RULES, 200, json!([]))]);
+        let script = Script::new([
+            (GROUPS, 200, json!([group("00g1", kind)])),
+            (USER, 200, user("ACTIVE")),
+            (RULES, 200, json!([])),
+            ("GET /api/v1/groups/00g1", 200, group("00g1", kind)),
+        ]);
         let error = script.apply(Change::Revoke(membership())).await.unwrap_err();
         assert!(*error.kind() == ErrorKind::OwnedElsewhere && error.to_string().contains(owner), "{error}");
         let script = Script::new([
@@ -298,8 +303,8 @@ async fn an_app_that_a_group_gives_stays_and_is_told() {
         ("GET /api/v1/apps/0oa1/users/00u1", 200, json!({ "id": "00u1", "scope": "USER" })),
         ("DELETE /api/v1/apps/0oa1/users/00u1?sendEmail=false", 403, failure("E0000046")),
     ]);
-    let Outcome::Unchanged(receipt) = script.apply(Change::Revoke(app())).await.unwrap() else { panic!() };
-    assert!(matches!(receipt.still_effective[0].source, Source::Rule(_)));
+    let error = script.apply(Change::Revoke(app())).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (&ErrorKind::OwnedElsewhere, Effect::None));
     let script = Script::new([
         ("GET /api/v1/apps/0oa1/users/00u1", 200, json!({ "id": "00u1", "scope": "USER" })),
         ("DELETE /api/v1/apps/0oa1/users/00u1?sendEmail=false", 204, json!(null)),
@@ -313,6 +318,7 @@ async fn an_app_that_a_group_gives_stays_and_is_told() {
 async fn an_app_somebody_assigned_a_moment_ago_is_unchanged() {
     let script = Script::new([
         ("GET /api/v1/apps/0oa1/users/00u1", 404, failure("E0000007")),
+        (USER, 200, user("ACTIVE")),
         ("POST /api/v1/apps/0oa1/users", 409, failure("E0000062")),
         ("GET /api/v1/apps/0oa1/users/00u1", 200, json!({ "id": "00u1", "scope": "USER" })),
     ]);
@@ -428,15 +434,19 @@ async fn observation_tells_sources_and_gaps() {
         (USER, 200, user("ACTIVE")),
         (GROUPS, 200, json!([group("00g1", "OKTA_GROUP"), group("00g2", "OKTA_GROUP"), group("00g3", "BUILT_IN")])),
         (RULES, 200, rule(r#"user.department=="Sales""#)),
+        ("GET /api/v1/groups/00g8", 404, failure("E0000007")),
+        ("GET /api/v1/groups/00g9", 200, group("00g9", "OKTA_GROUP")),
         ("GET /api/v1/apps/0oa1/users/00u1", 404, failure("E0000007")),
         ("GET /api/v1/apps/0oa1", 404, failure("E0000007")),
     ]);
     let account = Account::new("00u1", AccountState::Active);
-    let wanted = Scope::Only(vec![membership(), Entitlement::new("add_to_group", "00g2"), app()]);
+    let elsewhere = |group: &str| Entitlement::new("add_to_group", group);
+    let wanted = Scope::Only(vec![membership(), elsewhere("00g2"), elsewhere("00g8"), elsewhere("00g9"), app()]);
     let seen = script.okta.observe(&CallContext::unlimited(), &account, &wanted).await.unwrap();
     let sources: Vec<_> = seen.grants.iter().map(|grant| &grant.source).collect();
     assert!(matches!(sources[..], [Source::Rule(_), Source::Direct]), "{sources:?}");
-    assert!(seen.coverage.covers(&"add_to_group".into(), &"00g9".into()));
+    let covered = |group: &str| seen.coverage.covers(&"add_to_group".into(), &group.into());
+    assert_eq!(["00g1", "00g2", "00g8", "00g9", "00g3"].map(covered), [true, true, false, true, false]);
     assert!(!seen.coverage.covers(&"assign_app".into(), &"0oa1".into()));
 }
 
