@@ -42,7 +42,7 @@ impl FakeServer {
     /// # Panics
     /// When the loopback interface has none.
     #[track_caller]
-    pub fn start<F: Fake>(system: &FakeSystem<F>) -> Self {
+    pub fn start(system: impl Into<FakeSystem>) -> Self {
         #[expect(clippy::expect_used, reason = "how a test fails")]
         Self::bind(system, SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port")
     }
@@ -51,13 +51,13 @@ impl FakeServer {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub fn bind<F: Fake>(system: &FakeSystem<F>, address: SocketAddr) -> io::Result<Self> {
+    pub fn bind(system: impl Into<FakeSystem>, address: SocketAddr) -> io::Result<Self> {
         let listener = StdListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let system = system.erased();
+        let system = system.into();
         let served = system.clone();
         let thread = std::thread::Builder::new().name(format!("fake-{}", system.system_type())).spawn(move || {
             let backend = runtime.block_on(serve(served, listener, stopped));

@@ -69,6 +69,18 @@ impl<F: Fake> FakeSystem<F> {
     }
 }
 
+impl<F: Fake> From<&FakeSystem<F>> for FakeSystem {
+    fn from(system: &FakeSystem<F>) -> Self {
+        system.erased()
+    }
+}
+
+impl From<&FakeSystem> for FakeSystem {
+    fn from(system: &FakeSystem) -> Self {
+        system.clone()
+    }
+}
+
 impl<F: Fake + ?Sized> FakeSystem<F> {
     /// The type of system it stands for.
     pub fn system_type(&self) -> &'static str {
@@ -80,7 +92,8 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
         &self.shared.clock
     }
 
-    /// Looks at the fake itself, past its API, after all that is due has happened.
+    /// Looks at the fake itself, past its API, after all that is due has happened. `look` must not talk to a running
+    /// fake, for this one is locked meanwhile; nor must the closure of [`change`](Self::change).
     pub fn with<R>(&self, look: impl FnOnce(&F) -> R) -> R {
         self.shared.clock.run_due();
         look(&lock(&self.shared.fake))
@@ -125,9 +138,9 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
 
     /// Makes events of a kind move another fake: `map` says which act follows, if any, and how much later.
     /// Both should go by one clock. `map` must not talk to a fake.
-    pub fn link<G: Fake>(&self, kind: &str, target: &FakeSystem<G>, map: impl Fn(&FakeEvent) -> Option<Act> + Send + Sync + 'static) {
-        let target: Arc<Shared<dyn Fake>> = target.shared.clone();
-        lock(&self.shared.book).links.push(Link { kind: kind.to_owned(), target: Arc::downgrade(&target), map: Arc::new(map) });
+    pub fn link(&self, kind: &str, target: impl Into<FakeSystem>, map: impl Fn(&FakeEvent) -> Option<Act> + Send + Sync + 'static) {
+        let target = Arc::downgrade(&target.into().shared);
+        lock(&self.shared.book).links.push(Link { kind: kind.to_owned(), target, map: Arc::new(map) });
     }
 
     /// Adds a fault. Of those that are due at a request the one added first strikes; a lag comes on top.

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use provisionr_http::{Sent, Transport, TransportError, TransportFailure};
 
 use crate::exchange::Delivery;
-use crate::fake::Fake;
 use crate::message::FakeRequest;
 use crate::system::FakeSystem;
 
@@ -30,15 +29,15 @@ impl MemoryTransport {
 
     /// Puts a fake at a host (with its port, if the client's address has one).
     #[must_use]
-    pub fn host<F: Fake>(mut self, host: &str, system: &FakeSystem<F>) -> Self {
-        self.hosts.push((host.to_owned(), system.erased()));
+    pub fn host(mut self, host: &str, system: impl Into<FakeSystem>) -> Self {
+        self.hosts.push((host.to_owned(), system.into()));
         self
     }
 
     /// Puts a fake at every host that has none.
     #[must_use]
-    pub fn everywhere<F: Fake>(mut self, system: &FakeSystem<F>) -> Self {
-        self.everywhere = Some(system.erased());
+    pub fn everywhere(mut self, system: impl Into<FakeSystem>) -> Self {
+        self.everywhere = Some(system.into());
         self
     }
 }
@@ -49,7 +48,10 @@ impl fmt::Debug for MemoryTransport {
     }
 }
 
-impl<F: Fake> FakeSystem<F> {
+impl<F: ?Sized> FakeSystem<F>
+where
+    for<'a> FakeSystem: From<&'a Self>,
+{
     /// A transport that reaches this fake, whatever the host.
     pub fn transport(&self) -> MemoryTransport {
         MemoryTransport::new().everywhere(self)

@@ -85,7 +85,10 @@ pub(super) fn user(user: &OktaUser, cx: &FakeContext) -> Value {
     json!({
         "id": user.id,
         "status": status(user.status),
-        "transitioningToStatus": user.transitioning_to.map_or(Value::Null, status),
+        "transitioningToStatus": user.transitioning_to.map_or(Value::Null, |to| match to {
+            UserStatus::Deprovisioned | UserStatus::Provisioned => status(to),
+            _ => status(UserStatus::Active),
+        }),
         "created": time(user.created),
         "activated": maybe(user.activated),
         "statusChanged": maybe(user.status_changed),
@@ -166,7 +169,7 @@ pub(super) fn app(app: &OktaApp, cx: &FakeContext) -> Value {
         "lastUpdated": time(app.last_updated),
         "features": app.features,
         "signOnMode": "SAML_2_0",
-        "accessibility": { "selfService": false, "errorRedirectUrl": null, "loginRedirectUrl": null },
+        "accessibility": { "selfService": false },
         "visibility": { "autoSubmitToolbar": false, "hide": { "iOS": false, "web": false } },
         "credentials": { "userNameTemplate": { "template": "${source.login}", "type": "BUILT_IN" }, "signing": {} },
         "settings": { "app": {} },

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::OktaFake;
 use super::answer::{self, error, known_parameters, wrong_status};
-use super::state::{DeactivatedGroups, GroupType, OktaUser, UserStatus};
+use super::state::{DeactivatedGroups, DeactivatedPassword, GroupType, OktaUser, UserStatus};
 use super::users::find;
 use crate::fake::FakeContext;
 use crate::message::{FakeRequest, FakeResponse};
@@ -40,6 +40,9 @@ pub(super) fn enter(okta: &mut OktaFake, id: &str, to: UserStatus, cx: &mut Fake
     user.last_updated = cx.now();
     if user.is_live() && user.activated.is_none() {
         user.activated = Some(cx.now());
+    }
+    if to == UserStatus::Deprovisioned && okta.org.settings.deactivated_password == DeactivatedPassword::Cleared {
+        user.has_password = false;
     }
     if matches!(to, UserStatus::Suspended | UserStatus::Deprovisioned) {
         user.sessions = 0;
@@ -136,7 +139,7 @@ pub(super) fn post_deactivate(okta: &mut OktaFake, call: &Call<'_>, cx: &mut Fak
         return Err(wrong_status(cx));
     }
     deactivate(okta, &user.id, call.request, cx);
-    Ok(FakeResponse::json(200, &json!({})))
+    Ok(FakeResponse::empty(200))
 }
 
 pub(super) fn post_suspend(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
@@ -146,7 +149,7 @@ pub(super) fn post_suspend(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeCo
         return Err(error(cx, 400, "E0000001", "Api validation failed: suspendUser", &["Cannot suspend a user that is not active"]));
     }
     enter(okta, &user.id, UserStatus::Suspended, cx);
-    Ok(FakeResponse::json(200, &json!({})))
+    Ok(FakeResponse::empty(200))
 }
 
 pub(super) fn post_unsuspend(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
@@ -156,7 +159,7 @@ pub(super) fn post_unsuspend(okta: &mut OktaFake, call: &Call<'_>, cx: &mut Fake
         return Err(error(cx, 400, "E0000001", "Api validation failed: unsuspendUser", &["Cannot unsuspend a user that is not suspended"]));
     }
     enter(okta, &user.id, UserStatus::Active, cx);
-    Ok(FakeResponse::json(200, &json!({})))
+    Ok(FakeResponse::empty(200))
 }
 
 /// An active user may be unlocked from unknown devices; this fake keeps no such locks and accepts it.
@@ -168,5 +171,5 @@ pub(super) fn post_unlock(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeCon
         UserStatus::Active => {}
         _ => return Err(answer::error(cx, 403, "E0000032", "Unlock is not allowed for this user.", &[])),
     }
-    Ok(FakeResponse::json(200, &json!({})))
+    Ok(FakeResponse::empty(200))
 }

@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 
 pub use expression::{Expression, ExpressionError};
 pub use state::{
-    AppGroup, AppScope, AppUser, DeactivatedGroups, GroupType, Membership, OktaApp, OktaGroup, OktaRule, OktaSettings, OktaUser, RepeatedAssignment, UserStatus,
+    AppGroup, AppScope, AppUser, DeactivatedGroups, DeactivatedPassword, GroupType, Membership, OktaApp, OktaGroup, OktaRule, OktaSettings, OktaUser,
+    RepeatedAssignment, UserStatus,
 };
 
 use crate::fake::{Fake, FakeContext};

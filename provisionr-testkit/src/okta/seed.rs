@@ -113,7 +113,7 @@ pub(super) fn seed(okta: &mut OktaFake, seed: &Value, cx: &mut FakeContext) -> R
         let id = okta.org.id("00g");
         let mut profile = Map::new();
         profile.insert("name".to_owned(), group.name.into());
-        profile.insert("description".to_owned(), group.description.into());
+        profile.extend(group.description.map(|description| ("description".to_owned(), description.into())));
         let source = group.source.map(|source| named_app(okta, &source)).transpose()?;
         let mut made = blank_group(id.clone(), group.kind, profile, cx);
         made.source = source;

@@ -17,6 +17,7 @@ pub struct OktaSettings {
     /// The most items of any page, whatever `limit` asks for; 3, so that a client that does not page is found out.
     pub page_size: usize,
     /// How far `search` (users, groups) is behind; 2 seconds. Okta calls it eventually consistent and gives no figure.
+    /// While anything may lag, each write copies the whole org: set it to zero for load.
     #[serde(rename = "search_lag_ms", with = "crate::link::millis")]
     pub search_lag: Duration,
     /// How far lists of members are behind; none. Terraform's provider waits up to 10 seconds for them.
@@ -30,6 +31,20 @@ pub struct OktaSettings {
     pub repeated_assignment: RepeatedAssignment,
     /// Whether users keep their groups when they are deactivated; they do, as Okta says of groups fed by rules.
     pub deactivation: DeactivatedGroups,
+    /// Whether a password survives deactivation; it does not, so that an activation afterwards waits for the person.
+    pub deactivated_password: DeactivatedPassword,
+}
+
+/// What becomes of a user's password at deactivation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DeactivatedPassword {
+    /// It is gone.
+    #[default]
+    Cleared,
+    /// It stays.
+    Kept,
 }
 
 /// What assigning an app to a user who has it directly answers.
@@ -65,6 +80,7 @@ impl Default for OktaSettings {
             transition: Duration::ZERO,
             repeated_assignment: RepeatedAssignment::default(),
             deactivation: DeactivatedGroups::default(),
+            deactivated_password: DeactivatedPassword::default(),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::router::{Call, Reply};
 pub(super) fn find(okta: &OktaFake, call: &Call<'_>, name: &str, cx: &FakeContext) -> Result<OktaUser, FakeResponse> {
     let key = match call.param(name) {
         "me" => cx.caller().unwrap_or(""),
+        // Such a login can only be found by id: https://developer.okta.com/docs/api/ (users, get).
+        key if key.contains('/') => "",
         key => key,
     };
     okta.org.user(key).cloned().ok_or_else(|| not_found(cx, "User", call.param(name)))

@@ -4,5 +4,6 @@
 mod apps;
 mod auth;
 mod client;
+mod description;
 mod groups;
 mod users;
