@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use provisionr_sdk::{Ability, Cardinality, Descriptor, GrantKey, KindName, KindProblem, Kinds, Level, Subject, SystemName, Target, Wanted};
+use provisionr_sdk::{Ability, Cardinality, Descriptor, GrantKey, KindName, KindProblem, Kinds, Level, ParamType, Subject, SystemName, Target, Wanted};
 
 use super::Rules;
 use super::diagnostic::{Diagnostic, DiagnosticCode, RulesError, did_you_mean, quoted};
 use super::index::Match;
 use super::policy::{Policy, Provision};
 use super::read::SystemPlaces;
+use super::scalar::Scalar;
 use super::source::{Place, Source};
 use super::topology::{AccountOrigin, SystemTopology, Topology};
 use crate::digest::Digest;
@@ -169,7 +170,19 @@ impl<'r> Checker<'r, '_> {
             DiagnosticCode::UnknownAction => format!("{} has no action {}", quoted(provision.system()), quoted(provision.action())),
             _ => problem.message,
         };
-        self.problem(code, place, message, problem.help, None);
+        let help = problem.help.or_else(|| self.quotes(provision, kinds, &problem.field));
+        self.problem(code, place, message, help, None);
+    }
+
+    /// Numbers that are names (an AWS account, a group's id) are the usual reason why a value is not a text.
+    fn quotes(&self, provision: &Provision, kinds: &Kinds, field: &str) -> Option<String> {
+        let kind = kinds.iter().find(|kind| kind.name == *provision.action())?;
+        let value = &provision.fields.get(field)?.value;
+        if kind.param(field)?.takes != ParamType::Text || matches!(value.value, Scalar::Text(_)) {
+            return None;
+        }
+        let written = self.sources.get(value.place.source)?.written(value.place.span);
+        Some(format!("put it in quotes: {}", serde_json::Value::from(written)))
     }
 
     fn system(&mut self, name: &SystemName, place: Place, topology: &SystemTopology, places: &SystemPlaces) {

@@ -105,16 +105,16 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// About a whole file.
     pub(crate) fn of_file(code: DiagnosticCode, file: &str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None, file: file.into(), at: None, also: None }
+        Self { code, message: inert(&message.into()), help: None, file: file.into(), at: None, also: None }
     }
 
     /// About a stretch of a file.
     pub(crate) fn at(code: DiagnosticCode, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None, file: source.name.clone(), at: Some((source.clone(), span)), also: None }
+        Self { code, message: inert(&message.into()), help: None, file: source.name.clone(), at: Some((source.clone(), span)), also: None }
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
+        self.help = help.into().map(|help| inert(&help));
         self
     }
 
@@ -171,19 +171,15 @@ impl Diagnostic {
         let title = Level::ERROR.primary_title(self.message.as_str()).id(self.code.as_str());
         let mut group = match &self.at {
             None => title.element(annotate_snippets::Origin::path(&*self.file)),
-            Some((source, span)) => {
-                let bytes = source.clamp(*span);
-                match &self.also {
-                    Some((other, other_span, label)) if Arc::ptr_eq(source, other) && bytes.start.abs_diff(other_span.start) < ONE_EXCERPT => {
-                        let also = other.clamp(*other_span);
-                        title.element(excerpt(source, &[(AnnotationKind::Primary, bytes, ""), (AnnotationKind::Context, also, label)]))
-                    }
-                    Some((other, other_span, label)) => title
-                        .element(excerpt(source, &[(AnnotationKind::Primary, bytes, "")]))
-                        .element(excerpt(other, &[(AnnotationKind::Context, other.clamp(*other_span), label)])),
-                    None => title.element(excerpt(source, &[(AnnotationKind::Primary, bytes, "")])),
+            Some((source, span)) => match &self.also {
+                Some((other, other_span, label)) if Arc::ptr_eq(source, other) && span.start.abs_diff(other_span.start) < ONE_EXCERPT => {
+                    title.element(excerpt(source, &[(AnnotationKind::Primary, *span, ""), (AnnotationKind::Context, *other_span, label)]))
                 }
-            }
+                Some((other, other_span, label)) => title
+                    .element(excerpt(source, &[(AnnotationKind::Primary, *span, "")]))
+                    .element(excerpt(other, &[(AnnotationKind::Context, *other_span, label)])),
+                None => title.element(excerpt(source, &[(AnnotationKind::Primary, *span, "")])),
+            },
         };
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
@@ -193,15 +189,15 @@ impl Diagnostic {
 }
 
 /// The lines around the marks; only those are handed to the renderer, so that its cost does not grow with the file.
-fn excerpt<'a>(source: &'a Source, marks: &[(AnnotationKind, Range<usize>, &'static str)]) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn excerpt<'a>(source: &'a Source, marks: &[(AnnotationKind, Span, &'static str)]) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let text = &*source.text;
-    let first = marks.iter().map(|(_, bytes, _)| bytes.start).min().unwrap_or(0);
-    let last = marks.iter().map(|(_, bytes, _)| bytes.end).max().unwrap_or(0);
-    let start = text.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let first = marks.iter().map(|(_, span, _)| *span).min().unwrap_or_default();
+    let last = marks.iter().map(|(_, span, _)| source.clamp(*span).end).max().unwrap_or(0);
+    let start = text.get(..source.clamp(first).start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let end = text.get(last..).and_then(|after| after.find('\n')).map_or(text.len(), |at| last + at);
-    let line = 1 + text.get(..start).map_or(0, |before| before.matches('\n').count());
-    let mut snippet = Snippet::source(text.get(start..end).unwrap_or_default()).line_start(line).path(&*source.name);
-    for (kind, bytes, label) in marks {
+    let mut snippet = Snippet::source(text.get(start..end).unwrap_or_default()).line_start(first.line).path(&*source.name);
+    for (kind, span, label) in marks {
+        let bytes = source.clamp(*span);
         let annotation = kind.span(bytes.start - start..bytes.end - start);
         snippet = snippet.annotation(if label.is_empty() { annotation } else { annotation.label(*label) });
     }
@@ -272,10 +268,20 @@ impl fmt::Display for RulesError {
 
 impl std::error::Error for RulesError {}
 
-/// A text of the user inside a message: quoted, cut, and without characters that a terminal would obey.
+/// Without characters that a terminal would obey, or that would show the text in another order.
+fn inert(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut inert = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) { inert.extend(c.escape_default()) } else { inert.push(c) }
+    }
+    inert
+}
+
+/// A text of the user inside a message: quoted, cut and inert.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
-    let mut shown: String = text.chars().take(LONGEST).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let mut shown = inert(&text.chars().take(LONGEST).collect::<String>());
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');
     }

@@ -40,8 +40,10 @@ mod source;
 mod topology;
 mod tree;
 mod trigger;
+mod waits;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,10 +65,9 @@ use crate::digest::Digest;
 use diagnostic::quoted;
 
 /// What a host declares: policies and topology. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rules(Arc<Content>);
 
-#[derive(Debug)]
 struct Content {
     sources: Vec<Arc<Source>>,
     /// By name.
@@ -75,6 +76,12 @@ struct Content {
     topology: Topology,
     places: BTreeMap<SystemName, (Place, SystemPlaces)>,
     revision: Digest,
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("policies", &self.0.policies.len()).field("revision", &self.0.revision).finish_non_exhaustive()
+    }
 }
 
 impl Rules {
@@ -142,6 +149,7 @@ impl Rules {
                 names.insert(policy.name(), policy.place);
             }
         }
+        waits::circles(&sources, &read.systems, &mut read.problems);
         match RulesError::of(std::mem::take(&mut read.problems)) {
             Some(error) => Err(error),
             None => Ok(Self::built(sources, read)),
@@ -158,7 +166,7 @@ impl Rules {
             topology.systems.insert(name.clone(), system.topology);
             places.insert(name, (system.place, system.places));
         }
-        let revision = revision::revision(policies.iter(), &topology);
+        let revision = revision::revision(&policies, &topology);
         Self(Arc::new(Content { sources, index: Index::new(&policies), policies, topology, places, revision }))
     }
 

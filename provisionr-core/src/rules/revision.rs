@@ -8,11 +8,9 @@ use super::policy::Policy;
 use super::topology::{AccountOrigin, Topology};
 use crate::digest::Digest;
 
-/// The hash of what rules mean.
-pub(crate) fn revision<'p>(policies: impl Iterator<Item = &'p Policy>, topology: &Topology) -> Digest {
+/// The hash of what rules mean; policies come sorted by name.
+pub(crate) fn revision(policies: &[Policy], topology: &Topology) -> Digest {
     let mut parts = vec!["provisionr rules 1".to_owned()];
-    let mut policies: Vec<&Policy> = policies.collect();
-    policies.sort_by(|one, two| one.name.cmp(&two.name));
     for policy in policies {
         parts.push(json!(["policy", policy.name()]).to_string());
         parts.extend(policy.triggers().map(|trigger| json!(["trigger", trigger]).to_string()));

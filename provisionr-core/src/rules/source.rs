@@ -41,14 +41,9 @@ impl Source {
         Arc::new(Self { name: name.into(), text: text.into() })
     }
 
-    /// A span by line and column, both counted from 1, `chars` long; what lies outside the text is cut off.
-    pub(crate) fn span_at(&self, line: usize, column: usize, chars: usize) -> Span {
-        let mut start = 0;
-        for text in self.text.split_inclusive('\n').take(line.saturating_sub(1)) {
-            start += text.len();
-        }
-        let rest = self.text.get(start..).unwrap_or_default();
-        let start = start + bytes_of(rest, column.saturating_sub(1));
+    /// A span by its characters, where the bytes are not known; what lies outside the text is cut off.
+    pub(crate) fn span_of_chars(&self, offset: usize, chars: usize, line: usize, column: usize) -> Span {
+        let start = bytes_of(&self.text, offset);
         let rest = self.text.get(start..).unwrap_or_default();
         Span { start, end: start + bytes_of(rest, chars), line, column }
     }
@@ -58,6 +53,11 @@ impl Source {
         let start = floor(&self.text, span.start);
         let end = floor(&self.text, span.end).max(start);
         start..end
+    }
+
+    /// A span as it stands in the text.
+    pub(crate) fn written(&self, span: Span) -> &str {
+        self.text.get(self.clamp(span)).unwrap_or_default()
     }
 
     /// The rest of the line behind a byte.

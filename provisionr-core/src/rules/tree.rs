@@ -15,7 +15,7 @@ use super::source::{Source, Span};
 /// Bounds on one file. Hand-written rules stay far below; a file made to exhaust memory does not.
 const MAX_EVENTS: usize = 16_000_000;
 const MAX_DOCUMENTS: usize = 100_000;
-const MAX_REPLAYED_EVENTS: usize = 200_000;
+const MAX_REPLAYED_EVENTS: usize = 500_000;
 const MAX_DEPTH: usize = 32;
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ fn without_position(message: &str, location: Option<Location>) -> String {
 fn span_in(source: &Source, at: &Location) -> Span {
     let known = span(at);
     // Errors of the scanner know no bytes.
-    if at.span().byte_offset().is_some() { known } else { source.span_at(known.line, known.column, size(at.span().len())) }
+    if at.span().byte_offset().is_some() { known } else { source.span_of_chars(size(at.span().offset()), size(at.span().len()), known.line, known.column) }
 }
 
 fn size(number: u64) -> usize {

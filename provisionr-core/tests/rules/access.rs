@@ -31,6 +31,14 @@ fn the_same_thing_is_wanted_once_for_all_reasons() {
 }
 
 #[test]
+fn a_trigger_is_one_reason_however_many_values_match() {
+    let text = "policy: { name: P, triggers: [{ skills: [rust, sql] }, { skills: { glob: \"*\" } }], provisions: [{ system: okta, action: add_to_group, target: x }] }\n";
+    let access = desired(&rules(text), &Subject::new("7").with("skills", ["rust", "sql"].as_slice()));
+    let reasons: Vec<_> = access.for_system(&"okta".into()).unwrap().entitlements[0].reasons.iter().map(ToString::to_string).collect();
+    assert_eq!(reasons, [r#"P (skills in ["rust", "sql"])"#, r#"P (skills like "*")"#]);
+}
+
+#[test]
 fn who_is_gone_should_have_nothing() {
     let rules = rules(&policies(&["{ system: okta, action: add_to_group, target: staff }"]));
     assert!(desired(&rules, &Subject::new("7").with_lifecycle(Lifecycle::Terminated)).is_empty());

@@ -405,8 +405,12 @@ fn two_descriptions_of_a_system_are_both_pointed_at() {
 
 #[test]
 fn what_a_terminal_would_obey_is_shown_escaped() {
-    let shown = problems("\"\\e[31mred\\n\": 1\n");
-    assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+    let role = "policy: { name: A, triggers: everyone, provisions: [{ system: gitlab, action: add_to_group, target: x, role: \"\\e[31m\\u202e\" }] }\n";
+    for text in ["\"\\e[31mred\\n\": 1\n", "a: \u{1b}[31mred\n", "\u{202e}a: 1\n", "\u{202e}a: [\n", role] {
+        let shown = problems(text);
+        assert!(shown.starts_with("error["), "{shown}");
+        assert!(shown.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{shown:?}");
+    }
 }
 
 #[test]
@@ -437,4 +441,56 @@ fn the_text_form_of_codes_is_the_written_one() {
     for code in [DiagnosticCode::NotYaml, DiagnosticCode::UnknownKey, DiagnosticCode::ConflictingProvisions, DiagnosticCode::NoRules] {
         assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
     }
+}
+
+#[test]
+fn systems_that_wait_in_a_circle_are_named() {
+    insta::assert_snapshot!(problems("systems:\n  okta: { after: [google, slack] }\n  google: { after: gitlab }\n  gitlab: { after: [okta] }\n  slack: { after: slack }\n"), @r#"
+    error[invalid-topology]: systems wait for each other: `gitlab` after `okta` after `google` after `gitlab`
+     --> rules.yaml:3:20
+      |
+    3 |   google: { after: gitlab }
+      |                    ^^^^^^
+
+    error[invalid-topology]: system `slack` cannot wait for itself
+     --> rules.yaml:5:19
+      |
+    5 |   slack: { after: slack }
+      |                   ^^^^^
+
+    the rules have 2 problems
+    "#);
+}
+
+#[test]
+fn a_number_that_is_a_name_wants_quotes() {
+    let shown = problems(
+        "policy:\n  name: A\n  triggers: everyone\n  provisions: [{ system: aws-sso, action: assign_permission_set, target: x, account: 123456789012 }]\n",
+    );
+    assert!(shown.contains("help: put it in quotes: \"123456789012\""), "{shown}");
+}
+
+#[test]
+fn names_are_one_line() {
+    let shown = problems("policy: { name: \"a\\nb\", triggers: everyone, provisions: [{ system: okta, action: add_to_group, target: x }] }\n");
+    assert!(shown.contains("one line of plain text"), "{shown}");
+}
+
+#[test]
+fn very_many_problems_are_counted_not_shown() {
+    let lines: String = (0..150).map(|number| format!("- {{ nme: {number} }}\n")).collect();
+    let error = Rules::parse("rules.yaml", &format!("policies:\n{lines}")).unwrap_err();
+    assert!(error.diagnostics().len() >= 450);
+    let shown = error.to_string();
+    assert_eq!(shown.matches("error[").count(), 100);
+    assert!(shown.contains(&format!("{} more are not shown", error.diagnostics().len() - 100)));
+}
+
+#[test]
+fn very_long_waits_are_no_problem() {
+    let mut text = String::from("systems:\n");
+    for number in 1..20_000 {
+        text.push_str(&format!("  s{number}: {{ after: s{} }}\n", number - 1));
+    }
+    assert!(Rules::parse("rules.yaml", &text).is_ok());
 }

@@ -129,6 +129,18 @@ fn two_policies_of_one_name_are_both_pointed_at() {
 }
 
 #[test]
+fn of_two_files_the_one_named_first_is_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["c.yaml", "a.yaml", "b/x.yaml"] {
+        fs::create_dir_all(folder.path().join("b")).unwrap();
+        fs::write(folder.path().join(name), policy("A")).unwrap();
+    }
+    let error = Rules::load_dir(folder.path()).unwrap_err();
+    assert_eq!(error.diagnostics().len(), 2);
+    assert!(error.diagnostics().iter().all(|problem| problem.related().unwrap().0.ends_with("a.yaml")), "{error}");
+}
+
+#[test]
 fn many_policies_load() {
     let mut text = String::from("policies:\n");
     for number in 0..32_000 {
@@ -140,13 +152,23 @@ fn many_policies_load() {
 }
 
 #[test]
+fn one_anchor_may_serve_many_policies() {
+    let mut text = String::from("policies:\n  - { name: P, triggers: everyone, provisions: &all [{ system: okta, action: add_to_group, target: x }] }\n");
+    for number in 0..2_000 {
+        text.push_str(&format!("  - {{ name: P{number}, triggers: [{{ team: {number} }}], provisions: *all }}\n"));
+    }
+    assert_eq!(Rules::parse("many.yaml", &text).unwrap().policies().len(), 2_001);
+}
+
+#[test]
 fn files_made_to_exhaust_memory_are_refused() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..10 {
         let before = format!("*a{}", level - 1);
         bomb.push_str(&format!("a{level}: &a{level} [{}]\n", [before.as_str(); 9].join(", ")));
     }
-    for text in [bomb, "[".repeat(200_000), "a: ".repeat(100) + "1", "- ".repeat(5_000)] {
+    let flat = format!("a: &a [{}]\nb:\n{}", ["x"; 1_000].join(", "), "  - *a\n".repeat(600));
+    for text in [bomb, flat, "[".repeat(200_000), "a: ".repeat(100) + "1", "- ".repeat(5_000)] {
         let error = Rules::parse("bomb.yaml", &text).unwrap_err();
         assert_eq!(error.diagnostics()[0].code(), DiagnosticCode::NotYaml, "{error}");
         assert!(error.to_string().len() < 10_000);

@@ -9,4 +9,5 @@ mod guide;
 
 mod properties;
 mod systems;
+mod topology;
 mod triggers;

@@ -25,6 +25,7 @@ fn conditions() {
         ("{ department: Engineering, level: 4 }", true),
         ("{ department: Engineering, level: 5 }", false),
         ("{ department: [Sales, Engineering] }", true),
+        ("{ department: [Accounting, Engineering] }", true),
         ("{ department: [Sales, Support] }", false),
         ("{ level: 4.0 }", true),
         ("{ level: \"4\" }", false),

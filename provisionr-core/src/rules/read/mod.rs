@@ -101,18 +101,20 @@ impl<'a> Reader<'a> {
             return None;
         };
         let mut fields: Vec<(&str, Span, &Node)> = Vec::with_capacity(entries.len());
+        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
         for (key, value) in entries {
             let NodeValue::Scalar(Scalar::Text(name)) = &key.value else {
                 let message = format!("a key of {what} must be a text, and this is {}", key.sort());
                 self.problem(DiagnosticCode::WrongType, key.pointer(), message).help("put it in quotes");
                 continue;
             };
-            if let Some((_, first, _)) = fields.iter().find(|(other, ..)| **other == **name) {
+            if let Some(first) = seen.get(&**name) {
                 let first = self.place(*first);
                 let sources = self.sources;
                 self.problem(DiagnosticCode::DuplicateKey, key.span, format!("{} stands twice in {what}", quoted(name))).also(sources, first, "first here");
                 continue;
             }
+            seen.insert(name, key.span);
             if let Some(known) = known
                 && !known.contains(&&**name)
             {
@@ -164,7 +166,7 @@ impl<'a> Reader<'a> {
                 None
             }
             NodeValue::Scalar(_) => {
-                let written = self.text.text.get(self.text.clamp(value.span)).unwrap_or_default();
+                let written = self.text.written(value.span);
                 let message = format!("{what} must be a text, and this is {}", value.sort());
                 self.problem(DiagnosticCode::WrongType, value.span, message).help(format!("put it in quotes: {}", serde_json::Value::from(written)));
                 None

@@ -14,6 +14,11 @@ impl Reader<'_> {
     pub(super) fn policy(&mut self, node: &Node) {
         let Some(fields) = self.mapping(node, "a policy", Some(&POLICY_KEYS)) else { return };
         let name = self.required_text(&fields, node, "name", "a policy");
+        if let Some(name) = name
+            && name.value.contains(char::is_control)
+        {
+            self.problem(DiagnosticCode::InvalidValue, name.place.span, "the name of a policy is one line of plain text");
+        }
         let description = fields.get("description").and_then(|(key, value)| self.text(key, value, "`description`"));
         let audience = match fields.get("triggers") {
             Some((key, value)) => self.audience(key, value),

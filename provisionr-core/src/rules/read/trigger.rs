@@ -73,10 +73,9 @@ impl Reader<'_> {
                 .help("write `triggers: everyone` if everyone is meant");
             return None;
         }
-        let complete = matches!(&node.value, NodeValue::Map(entries) if entries.len() == fields.0.len());
         let read: Vec<_> = fields.0.iter().map(|(name, key, value)| self.condition(name, *key, value)).collect();
         let conditions = read.into_iter().collect::<Option<Vec<_>>>()?;
-        complete.then(|| Trigger::new(conditions))
+        Some(Trigger::new(conditions))
     }
 
     fn condition(&mut self, name: &str, key: Span, value: &Node) -> Option<Condition> {
