@@ -135,11 +135,14 @@ impl Kept {
         {
             return Ok(Some(secret.clone()));
         }
-        if self.asked.load(Ordering::Acquire) != asked
-            && let Some((kind, hint, message)) = &last.failure
-        {
-            // Who waited for an answer that failed shares it: a hundred waiters are not a hundred questions.
-            return Err(AdapterError::new(kind.clone(), *hint, message.clone()));
+        if self.asked.load(Ordering::Acquire) != asked {
+            // Who waited for an answer shares it, whatever it was: a hundred waiters are not a hundred questions.
+            if let Some((kind, hint, message)) = &last.failure {
+                return Err(AdapterError::new(kind.clone(), *hint, message.clone()));
+            }
+            if last.credential.as_ref().is_some_and(|(secret, _)| same(secret)) {
+                return Ok(None);
+            }
         }
         let now = cx.now();
         let answer = self.provider.credential(cx).await;

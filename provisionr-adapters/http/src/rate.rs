@@ -22,7 +22,7 @@ impl<F: Fn(StatusCode, &HeaderMap, Timestamp) -> LaneReading + Send + Sync + 'st
 ///
 /// - A reset above 1,000,000,000 is a point in time in Unix seconds (above 1,000,000,000,000 in milliseconds); anything less is
 ///   seconds from now. Vendors do not agree on which of the two a name means, and the ranges do not meet.
-/// - `Retry-After`, in seconds or as an HTTP date, is always read.
+/// - `Retry-After`, in seconds or as an HTTP date, is read from every answer that is no success.
 /// - A refusal (429) without `Retry-After` asks for silence until the reset.
 #[derive(Clone)]
 pub struct RateHeaders {
@@ -76,7 +76,8 @@ impl ReadRate for RateHeaders {
                 _ => until(at, now) + self.slack,
             });
         }
-        reading.pause = retry_after(headers, now);
+        // On a success the header is about a job, not about the lane.
+        reading.pause = retry_after(headers, now).filter(|_| !status.is_success());
         if status == StatusCode::TOO_MANY_REQUESTS {
             reading.pause = reading.pause.or(reading.reset_in);
         }
@@ -146,6 +147,9 @@ mod tests {
         let answer = headers(&[("x-rate-limit-limit", "25"), ("x-rate-limit-remaining", "0"), ("x-rate-limit-reset", "1700000007")]);
         let reading = reader.read(StatusCode::TOO_MANY_REQUESTS, &answer, NOW);
         assert_eq!(reading, LaneReading { limit: Some(25), remaining: Some(0), reset_in: Some(Duration::from_secs(8)), pause: Some(Duration::from_secs(8)) });
+        let busy = headers(&[("retry-after", "5")]);
+        assert_eq!(reader.read(StatusCode::SERVICE_UNAVAILABLE, &busy, NOW).pause, Some(Duration::from_secs(5)));
+        assert_eq!(reader.read(StatusCode::ACCEPTED, &busy, NOW), LaneReading::default());
         let draft = RateHeaders::default().read(StatusCode::OK, &headers(&[("ratelimit-limit", "100, 100;w=60"), ("ratelimit-reset", "20")]), NOW);
         assert_eq!((draft.limit, draft.reset_in), (Some(100), Some(Duration::from_secs(20))));
     }

@@ -93,7 +93,8 @@ impl TokenSource {
         Ok(Self::new(endpoint, transport, "urn:ietf:params:oauth:grant-type:jwt-bearer")?.assertion_field("assertion", claims, signer))
     }
 
-    /// The right a person has passed on.
+    /// The right a person has passed on. A vendor that changes the refresh token at each use is not served: nothing here
+    /// could keep the new one.
     ///
     /// # Errors
     /// `InvalidConfig` when the endpoint is no web address.

@@ -123,6 +123,31 @@ async fn a_secret_that_stays_the_same_is_not_sent_again() {
     assert_eq!(shown.lock().unwrap().len(), 1);
 }
 
+/// Always the same secret, and counted.
+#[derive(Default)]
+struct Stubborn(AtomicUsize);
+
+#[async_trait]
+impl CredentialProvider for Stubborn {
+    async fn credential(&self, _cx: &CallContext) -> Result<Credential> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        Ok(Credential::new(Secret::new("fixed")))
+    }
+}
+
+#[tokio::test]
+async fn a_refused_secret_is_asked_for_once_more_for_all_who_wait() {
+    let provider = Arc::new(Stubborn::default());
+    let (http, shown) = guarded(|_| false);
+    let client = HttpClient::new("https://a.example", &http).unwrap().auth(Auth::bearer(provider.clone()));
+    let cx = CallContext::unlimited();
+    let calls = || client.get(path!["x"]).send(&cx);
+    let answers = tokio::join!(calls(), calls(), calls(), calls());
+    assert!(answers.0.is_err() && answers.1.is_err() && answers.2.is_err() && answers.3.is_err());
+    assert_eq!((provider.0.load(Ordering::SeqCst), shown.lock().unwrap().len()), (2, 4));
+}
+
 #[tokio::test]
 async fn a_failed_renewal_is_shared_by_those_who_wait() {
     let provider = Arc::new(Counting { failing: true, ..Counting::default() });

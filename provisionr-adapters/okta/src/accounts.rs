@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use provisionr_http::{Paging, path};
 use provisionr_sdk::{
-    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Found, Outcome, Page, PageRequest, Probe, ProfileDelta,
-    Receipt, Request, Result, RetryHint, Wait, WaitReason,
+    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Effect, ErrorKind, Found, Outcome, Page, PageRequest, Probe,
+    ProfileDelta, Receipt, Request, Result, RetryHint, Wait, WaitReason,
 };
 use serde_json::{Map, Value, json};
 
@@ -191,7 +191,7 @@ impl Okta {
             user = activated.map_err(|error| written.mark(error))?;
             written = Written::Yes;
         }
-        let account = user.account(&self.facts)?;
+        let account = user.account(&self.facts).map_err(|error| written.mark(error))?;
         let settling = account.settling.is_some() || (account.state == AccountState::Staged && spec.state == AccountState::Active);
         let receipt = receipt.with_account(account);
         Ok(match written {
@@ -268,7 +268,7 @@ impl Okta {
         };
         let after = match self.lifecycle(cx, &user.id, verb, false).await {
             Ok(user) => user.account(&self.facts).map_err(AdapterError::effect_unknown)?,
-            Err(error) if error.effect() == provisionr_sdk::Effect::None => {
+            Err(error) if error.effect() == Effect::None && matches!(error.kind(), ErrorKind::Conflict | ErrorKind::InvalidRequest | ErrorKind::NotReady) => {
                 // Somebody may have been faster. What is there tells, not the words of the refusal.
                 let now = self.user_or_gone(cx, &user.id).await?.account(&self.facts)?;
                 return if now.state == to { Ok(Outcome::Unchanged(receipt.with_account(now))) } else { Err(error) };

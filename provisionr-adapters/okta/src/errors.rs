@@ -5,8 +5,8 @@ use provisionr_http::{Answer, by_status, by_status_saying, plain, throttled};
 use provisionr_sdk::{AdapterError, RetryHint};
 use serde_json::Value;
 
-/// Something with this value is there already, most often a login.
-pub(crate) const VALIDATION: &str = "E0000001";
+/// The request does not hold what Okta asks for; which field, only the text says.
+const VALIDATION: &str = "E0000001";
 /// The user has the app.
 pub(crate) const ASSIGNED: &str = "E0000062";
 
@@ -29,9 +29,10 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         "E0000075" => AdapterError::refused(text),
         // The user is still being activated; rules are being set up.
         "E0000112" | "E0000195" | "E0000249" => AdapterError::not_ready(text),
-        _ => return by_status_saying(answer, Some(text)),
+        _ => by_status_saying(answer, Some(text))?,
     };
-    Some(error.with_code(code))
+    let error = error.with_code(code);
+    Some(if login_is_taken(&error) { AdapterError::conflict(error.message()).with_hint(RetryHint::Never).with_code(code) } else { error })
 }
 
 /// Whether a create was refused because the login is taken.
@@ -39,14 +40,16 @@ pub(crate) fn login_is_taken(error: &AdapterError) -> bool {
     error.code() == Some(VALIDATION) && error.message().contains("login: ") && error.message().contains("already exists")
 }
 
-/// What Okta says, with the first cause. Causes are a list, and in one documented answer an object.
+/// What Okta says, with one cause: that something is there already, or else the first. Causes are a list, and in one
+/// documented answer an object.
 pub(crate) fn words(body: &Value) -> String {
-    let cause = match body.get("errorCauses") {
-        Some(Value::Array(causes)) => causes.first(),
-        Some(cause @ Value::Object(_)) => Some(cause),
-        _ => None,
+    let causes = match body.get("errorCauses") {
+        Some(Value::Array(causes)) => causes.iter().collect(),
+        Some(cause) => vec![cause],
+        None => Vec::new(),
     };
-    let cause = cause.and_then(|cause| cause.get("errorSummary")).and_then(Value::as_str);
+    let causes: Vec<_> = causes.into_iter().filter_map(|cause| cause.get("errorSummary")?.as_str()).collect();
+    let cause = causes.iter().find(|cause| cause.contains("already exists")).or_else(|| causes.first());
     let summary = body.get("errorSummary").and_then(Value::as_str).unwrap_or("Okta refused");
     let text = cause.map_or_else(|| summary.to_owned(), |cause| format!("{summary}: {cause}"));
     plain(&text).unwrap_or_default()

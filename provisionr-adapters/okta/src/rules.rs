@@ -33,7 +33,7 @@ impl Rules {
 
     /// Where a membership comes from. Okta does not say which rule made it, and taking a member away whom a rule put there adds
     /// them to the rule's exceptions without a word
-    /// (https://support.okta.com/help/s/article/User-getting-added-in-group-exclusion-list): a rule that may have made it counts.
+    /// (<https://support.okta.com/help/s/article/User-getting-added-in-group-exclusion-list>): a rule that may have made it counts.
     pub(crate) fn source(&self, group: &str, user: &User) -> Source {
         let made = self.0.iter().find(|rule| rule.feeds(group) && !rule.excepts(&user.id) && rule.fits(&user.profile) != Some(false));
         made.map_or(Source::Direct, |rule| Source::Rule(Owner::new(format!("group rule {}", rule.name))))
@@ -59,7 +59,7 @@ impl Rule {
 }
 
 /// Whether a condition holds; none for one that is more than comparisons of attributes with texts. Okta's expression language
-/// (https://developer.okta.com/docs/reference/okta-expression-language/) has many functions; those are left to Okta.
+/// (<https://developer.okta.com/docs/reference/okta-expression-language/>) has many functions; those are left to Okta.
 fn holds(condition: &str, profile: &BTreeMap<String, Value>) -> Option<bool> {
     let either = split(condition, &["||", " or ", " OR "]);
     if either.len() > 1 {

@@ -84,7 +84,7 @@ fn failure(code: &str) -> Value {
 
 fn taken() -> Value {
     let cause = "login: An object with this field already exists in the current organization";
-    json!({ "errorCode": "E0000001", "errorSummary": "Api validation failed: login", "errorCauses": [{ "errorSummary": cause }] })
+    json!({ "errorCode": "E0000001", "errorSummary": "Api validation failed: login", "errorCauses": [{ "errorSummary": "email: odd" }, { "errorSummary": cause }] })
 }
 
 fn group(id: &str, kind: &str) -> Value {

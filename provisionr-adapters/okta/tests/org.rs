@@ -1,0 +1,211 @@
+//! The adapter over a whole org that answers: what people, rules, lag and time do to it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::time::Duration;
+
+use provisionr_http::{ReqwestTransport, Signer};
+use provisionr_okta::{Okta, OktaConfig, SignIn};
+use provisionr_sdk::{
+    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Entitlement, ErrorKind, Found, ListScope, Outcome, PageRequest,
+    Probe, ProfileDelta, Request, Result, Secret, Source,
+};
+use provisionr_testkit::okta::{OktaFake, UserStatus};
+use provisionr_testkit::{Act, FakeServer, FakeSystem, Fault};
+use serde_json::json;
+
+const SARAH: &str = "sarah@company.com";
+
+struct Key;
+
+#[async_trait::async_trait]
+impl Signer for Key {
+    fn key_id(&self) -> Option<&str> {
+        Some("k-1")
+    }
+
+    async fn sign(&self, _message: &[u8]) -> Result<Vec<u8>> {
+        Ok(b"signed".to_vec())
+    }
+}
+
+fn cx() -> CallContext {
+    CallContext::unlimited()
+}
+
+fn with_token(fake: &FakeSystem<OktaFake>) -> Okta {
+    OktaConfig::new("https://company.okta.test").api_token(Secret::new(OktaFake::TOKEN)).connect("okta", &fake.transport()).unwrap()
+}
+
+fn service_app(fake: &FakeSystem<OktaFake>, scopes: &[&str]) -> Okta {
+    let config = OktaConfig::new("https://company.okta.test").private_key(OktaFake::CLIENT_ID, Key, scopes.iter().copied());
+    config.connect("okta", &fake.transport()).unwrap()
+}
+
+fn on(fake: &FakeSystem<OktaFake>, change: Change) -> Request {
+    let id = fake.user_id(SARAH).unwrap();
+    Request::new("s-1", AccountQuery::by("login", SARAH), change, "k-1").with_account(Account::new(id, AccountState::Active))
+}
+
+fn ensure(spec: AccountSpec) -> Request {
+    Request::new("s-1", AccountQuery::by("login", SARAH), Change::EnsureAccount(spec), "k-1")
+}
+
+fn spec() -> AccountSpec {
+    AccountSpec::new(SARAH).with("firstName", "Sarah").with("lastName", "Chen").with("department", "Sales")
+}
+
+fn membership(fake: &FakeSystem<OktaFake>, group: &str) -> Entitlement {
+    Entitlement::new("add_to_group", fake.group_id(group).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_joiner_gets_account_and_groups_in_few_calls_and_no_mail() {
+    let fake = OktaFake::new().with_group("engineering-team").start();
+    let okta = with_token(&fake);
+    let mut wanted = spec();
+    wanted.entitlements.push(membership(&fake, "engineering-team"));
+    assert!(matches!(okta.apply(&cx(), &ensure(wanted.clone())).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!((fake.status(SARAH), fake.groups_of(SARAH)), (Some(UserStatus::Provisioned), vec!["engineering-team".to_owned()]));
+    assert_eq!((fake.mails_to(SARAH), fake.effects("user.created")), (0, 1));
+    // The repeat after somebody has taken a group away gives it back, and makes nothing twice.
+    fake.admin_removes_from_group(SARAH, "engineering-team").unwrap();
+    assert_eq!(okta.probe(&cx(), &ensure(wanted.clone())).await.unwrap(), Probe::Absent);
+    assert!(matches!(okta.apply(&cx(), &ensure(wanted)).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!((fake.groups_of(SARAH), fake.effects("user.created")), (vec!["engineering-team".to_owned()], 1));
+    fake.verify();
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_groups_than_a_create_takes_are_added_after_it() {
+    let groups: Vec<String> = (0..23).map(|number| format!("group-{number:02}")).collect();
+    let fake = groups.iter().fold(OktaFake::new(), |fake, group| fake.with_group(group)).start();
+    let mut wanted = spec();
+    wanted.entitlements.extend(groups.iter().map(|group| membership(&fake, group)));
+    with_token(&fake).apply(&cx(), &ensure(wanted)).await.unwrap();
+    assert_eq!(fake.groups_of(SARAH), groups);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_cut_off_between_its_calls_is_finished_by_the_repeat() {
+    let fake = OktaFake::new().start();
+    let okta = with_token(&fake);
+    fake.fault(Fault::reset_before().on("POST", "/api/v1/users/*/lifecycle/activate"));
+    let error = okta.apply(&cx(), &ensure(spec())).await.unwrap_err();
+    assert_eq!((error.effect(), fake.status(SARAH)), (provisionr_sdk::Effect::Unknown, Some(UserStatus::Staged)));
+    assert_eq!(okta.probe(&cx(), &ensure(spec()).unsettled()).await.unwrap(), Probe::Absent);
+    okta.apply(&cx(), &ensure(spec()).unsettled()).await.unwrap();
+    assert_eq!((fake.status(SARAH), fake.effects("user.created")), (Some(UserStatus::Provisioned), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_an_identity_provider_the_account_is_active_at_once() {
+    let fake = OktaFake::new().start();
+    let config = OktaConfig::new("https://company.okta.test").api_token(Secret::new(OktaFake::TOKEN)).sign_in(SignIn::IdentityProvider);
+    config.connect("okta", &fake.transport()).unwrap().apply(&cx(), &ensure(spec())).await.unwrap();
+    assert_eq!((fake.status(SARAH), fake.mails_to(SARAH)), (Some(UserStatus::Active), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_transitions_are_waited_for_and_arrive() {
+    let fake = OktaFake::new().with_user(SARAH).with_settings(|settings| settings.transition = Duration::from_secs(30)).start();
+    let okta = with_token(&fake);
+    for (state, status) in [(AccountState::Deactivated, Some(UserStatus::Deprovisioned)), (AccountState::Active, Some(UserStatus::Active))] {
+        let request = on(&fake, Change::SetState(state));
+        assert!(matches!(okta.apply(&cx(), &request).await.unwrap(), Outcome::Waiting(..)));
+        assert!(matches!(okta.probe(&cx(), &request).await.unwrap(), Probe::Pending(_)));
+        let other = on(&fake, Change::SetState(AccountState::Suspended));
+        assert_eq!(okta.apply(&cx(), &other).await.unwrap_err().kind(), &ErrorKind::NotReady);
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(matches!(okta.probe(&cx(), &request).await.unwrap(), Probe::Holds(_)));
+        assert_eq!(fake.status(SARAH), status);
+    }
+    let delete = on(&fake, Change::SetState(AccountState::Deleted));
+    assert!(matches!(okta.apply(&cx(), &delete).await.unwrap(), Outcome::Waiting(..)));
+    assert!(matches!(okta.probe(&cx(), &delete).await.unwrap(), Probe::Pending(_)));
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert_eq!(okta.probe(&cx(), &delete).await.unwrap(), Probe::Absent);
+    assert!(matches!(okta.apply(&cx(), &delete).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!(fake.user(SARAH), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_is_never_turned_against_a_person() {
+    let fake = OktaFake::new().with_group("sales").with_user(SARAH).with_rule("Sales people", r#"user.department=="Sales""#, "sales").start();
+    fake.admin_sets_profile(SARAH, &json!({ "department": "Sales" })).unwrap();
+    let okta = with_token(&fake);
+    let request = on(&fake, Change::Revoke(membership(&fake, "sales")));
+    let error = okta.apply(&cx(), &request).await.unwrap_err();
+    assert!(*error.kind() == ErrorKind::OwnedElsewhere && error.to_string().contains("group rule Sales people"), "{error}");
+    assert_eq!((fake.members("sales"), fake.effects("rule.user_excluded")), (vec![SARAH.to_owned()], 0));
+    let seen = okta.list_grants(&cx(), &ListScope::Target("add_to_group".into(), fake.group_id("sales").unwrap().into()), &PageRequest::first()).await.unwrap();
+    assert!(matches!(&seen.items[0].source, Source::Rule(owner) if owner.as_str() == "group rule Sales people"));
+    // She moves, an admin keeps her in the group by hand: now she can be taken out.
+    fake.admin_sets_profile(SARAH, &json!({ "department": "Legal" })).unwrap();
+    fake.admin_adds_to_group(SARAH, "sales").unwrap();
+    assert!(matches!(okta.apply(&cx(), &request).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!((fake.members("sales").len(), fake.effects("rule.user_excluded")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_finds_a_person_whose_login_has_changed() {
+    let fake = OktaFake::new().with_user("old@company.com").start();
+    fake.admin_sets_profile("old@company.com", &json!({ "employeeNumber": "emp_0789" })).unwrap();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let who = AccountQuery::by("login", SARAH).or("employee_number", "emp_0789");
+    assert!(matches!(with_token(&fake).find_account(&cx(), &who).await.unwrap(), Found::One(account) if account.login.as_deref() == Some("old@company.com")));
+    assert_eq!(with_token(&fake).find_account(&cx(), &AccountQuery::by("login", "OLD@company.com")).await.unwrap().one().unwrap().state, AccountState::Active);
+    let nobody = AccountQuery::by("login", "x@company.com").or("employee_number", "7");
+    assert_eq!(with_token(&fake).find_account(&cx(), &nobody).await.unwrap(), Found::None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_app_gets_one_token_and_another_when_it_is_refused() {
+    let fake = OktaFake::new().with_user(SARAH).start();
+    let okta = service_app(&fake, &["okta.users.manage", "okta.groups.manage", "okta.apps.manage"]);
+    let update = |title: &str| on(&fake, Change::UpdateAccount(ProfileDelta([("title".to_owned(), Some(title.into()))].into())));
+    okta.apply(&cx(), &update("Engineer")).await.unwrap();
+    okta.apply(&cx(), &update("Architect")).await.unwrap();
+    assert_eq!(fake.requests("POST", "/oauth2/v1/token").len(), 1);
+    fake.act(Act::new("expire_access_tokens", json!({}))).unwrap();
+    okta.apply(&cx(), &update("Director")).await.unwrap();
+    assert_eq!(fake.requests("POST", "/oauth2/v1/token").len(), 2);
+    assert_eq!(fake.user(SARAH).unwrap().attribute("title"), "Director");
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_says_what_the_credential_lacks() {
+    let fake = OktaFake::new().start();
+    let check = with_token(&fake).check(&cx()).await.unwrap();
+    assert_eq!((check.own_accounts, check.lacking.len()), (vec![fake.user_id(OktaFake::ADMIN).unwrap().into()], 0));
+    let check = service_app(&fake, &["okta.users.read", "okta.groups.manage"]).check(&cx()).await.unwrap();
+    assert!(check.own_accounts.is_empty());
+    let lacks = |ability: Ability| check.lacking.contains_key(&ability);
+    assert!(lacks(Ability::CreateAccount) && lacks(Ability::SetState) && !lacks(Ability::ListAccounts));
+    assert!(!lacks(Ability::Manage("add_to_group".into())) && !lacks(Ability::Observe("add_to_group".into())));
+    assert!(lacks(Ability::Manage("assign_app".into())) && lacks(Ability::Observe("assign_app".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_another_has_is_a_conflict_in_an_update() {
+    let fake = OktaFake::new().with_user(SARAH).with_user("other@company.com").start();
+    let delta = ProfileDelta([("login".to_owned(), Some("other@company.com".into()))].into());
+    let error = with_token(&fake).apply(&cx(), &on(&fake, Change::UpdateAccount(delta))).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (&ErrorKind::Conflict, Some("E0000001")));
+}
+
+#[tokio::test]
+async fn over_real_http_it_is_the_same() {
+    let fake = OktaFake::new().with_group("engineering-team").start();
+    let server = FakeServer::start(&fake);
+    let http = ReqwestTransport::without_tls().unwrap();
+    let okta = OktaConfig::new(server.url()).api_token(Secret::new(OktaFake::TOKEN)).connect("okta", &http).unwrap();
+    okta.apply(&cx(), &ensure(spec())).await.unwrap();
+    okta.apply(&cx(), &on(&fake, Change::Grant(membership(&fake, "engineering-team")))).await.unwrap();
+    okta.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
+    let listed = okta.list_grants(&cx(), &ListScope::Kind("add_to_group".into()), &PageRequest::first()).await.unwrap();
+    assert!(listed.next.is_some());
+    okta.apply(&cx(), &on(&fake, Change::Revoke(membership(&fake, "engineering-team")))).await.unwrap();
+    okta.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap();
+    assert_eq!(fake.user(SARAH), None);
+    fake.verify();
+}
