@@ -133,6 +133,13 @@ impl Account {
         self
     }
 
+    /// Sets one profile attribute.
+    #[must_use]
+    pub fn with(mut self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.profile.insert(attribute.into(), value.into());
+        self
+    }
+
     /// Sets who uses it.
     #[must_use]
     pub fn with_kind(mut self, kind: AccountKind) -> Self {
@@ -211,6 +218,29 @@ pub enum Found {
 }
 
 impl Found {
+    /// What a search found that sees every account: one, none or several.
+    pub fn among(accounts: impl IntoIterator<Item = Account>) -> Self {
+        let mut accounts = accounts.into_iter();
+        match (accounts.next(), accounts.next()) {
+            (None, _) => Self::None,
+            (Some(only), None) => Self::One(only),
+            (Some(one), Some(other)) => Self::Several([one, other].into_iter().chain(accounts).collect()),
+        }
+    }
+
+    /// The account that is there, before one is made: making another one is right only after `None`.
+    ///
+    /// # Errors
+    /// `Ambiguous` when there are several; `NotReady` when the search cannot tell.
+    pub fn at_most_one(self) -> crate::Result<Option<Account>> {
+        match self {
+            Self::One(account) => Ok(Some(account)),
+            Self::None => Ok(None),
+            Self::Several(accounts) => Err(crate::AdapterError::ambiguous(format!("{} accounts answer to the query", accounts.len()))),
+            Self::CannotTell(why) => Err(crate::AdapterError::not_ready(format!("whether there is an account cannot be told: {why}"))),
+        }
+    }
+
     /// The one account, if it is one.
     pub fn one(self) -> Option<Account> {
         match self {

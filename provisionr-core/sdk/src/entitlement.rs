@@ -198,6 +198,14 @@ impl Grant {
         Self { account: account.into(), entitlement, source: Source::Direct, state: GrantState::Held }
     }
 
+    /// A grant made on the target itself and in force, from the serde type of its kind.
+    ///
+    /// # Errors
+    /// Those of [`Entitlement::from_typed`].
+    pub fn typed<T: Serialize>(account: impl Into<AccountId>, kind: impl Into<KindName>, value: &T) -> Result<Self, AdapterError> {
+        Ok(Self::direct(account, Entitlement::from_typed(kind, value)?))
+    }
+
     /// Sets where it comes from.
     #[must_use]
     pub fn from_source(mut self, source: Source) -> Self {

@@ -10,6 +10,7 @@ use crate::descriptor::Ability;
 use crate::entitlement::{Entitlement, Grant, Target};
 use crate::error::Result;
 use crate::id::{AccountId, EventKey, IdempotencyKey, KindName, TargetId, TargetName, Ticket, VendorRequestId};
+use crate::kinds::suggestion;
 
 /// What was there before a change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -235,6 +236,14 @@ impl Scope {
         }
     }
 
+    /// Whether this is asked for: its kind and, where targets are asked for one by one, its target.
+    pub fn wants(&self, entitlement: &Entitlement) -> bool {
+        match self {
+            Self::Only(wanted) => wanted.iter().any(|wanted| wanted.kind == entitlement.kind && wanted.target == entitlement.target),
+            _ => self.wants_kind(entitlement.kind.as_str()),
+        }
+    }
+
     /// The targets of a kind that are asked for one by one; none when all of them are.
     pub fn targets(&self, kind: &str) -> Option<BTreeSet<TargetId>> {
         match self {
@@ -349,6 +358,26 @@ pub struct Seats {
     pub total: Option<u32>,
     /// How many are taken.
     pub taken: u32,
+}
+
+impl Resolved {
+    /// Looks names up among all targets that can be seen, for [`Adapter::resolve`](crate::Adapter::resolve): one answer
+    /// for each name, in their order, with the nearest name where there is none.
+    pub fn among(names: &[TargetName], targets: &[Target]) -> Vec<Self> {
+        let resolve = |name: &TargetName| {
+            let mut same = targets.iter().filter(|target| target.name == *name).cloned();
+            let resolution = match (same.next(), same.next()) {
+                (None, _) => {
+                    let near = suggestion(name.as_str(), targets.iter().map(|target| target.name.as_str()));
+                    Resolution::None(near.map(TargetName::from).into_iter().collect())
+                }
+                (Some(only), None) => Resolution::One(only),
+                (Some(one), Some(other)) => Resolution::Several([one, other].into_iter().chain(same).collect()),
+            };
+            Self { name: name.clone(), resolution }
+        };
+        names.iter().map(resolve).collect()
+    }
 }
 
 /// What the credential turned out to be able to do.
