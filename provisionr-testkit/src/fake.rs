@@ -43,20 +43,26 @@ pub trait Fake: Send + 'static {
         let _ = (request, response, cx);
     }
 
-    /// Adds to the state, past the API. The JSON form is documented by each fake.
+    /// Adds to the state, past the API. The JSON form is documented by each fake; by default there is none.
     ///
     /// # Errors
     /// When the seed is not of that form.
-    fn seed(&mut self, seed: &Value, cx: &mut FakeContext) -> Result<(), ActError>;
+    fn seed(&mut self, seed: &Value, cx: &mut FakeContext) -> Result<(), ActError> {
+        let _ = (seed, cx);
+        Err(ActError::new("this fake takes no seeds"))
+    }
 
     /// The whole state: the truth, past the API.
     fn state(&self) -> Value;
 
-    /// Carries out what a person or another system does, past the API.
+    /// Carries out what a person or another system does, past the API. By default no act is known.
     ///
     /// # Errors
     /// When the act is unknown or cannot be done in this state.
-    fn act(&mut self, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError>;
+    fn act(&mut self, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
+        let _ = cx;
+        Err(act.unknown())
+    }
 
     /// A copy, from which reads that lag are answered.
     fn snapshot(&self) -> Box<dyn Fake>;
@@ -72,11 +78,18 @@ pub trait Fake: Send + 'static {
         Duration::ZERO
     }
 
-    /// The answer in the vendor's form when a limit is hit, to be lifted after `pause`.
-    fn throttle_response(&self, request: &FakeRequest, pause: Duration, cx: &FakeContext) -> FakeResponse;
+    /// The answer in the vendor's form when a limit is hit, to be lifted after `pause`. By default 429 with `Retry-After`.
+    fn throttle_response(&self, request: &FakeRequest, pause: Duration, cx: &FakeContext) -> FakeResponse {
+        let _ = request;
+        self.error_response(429, cx).with_header("retry-after", pause.as_secs().to_string())
+    }
 
-    /// An answer with this status in the vendor's form, for faults that name no body.
-    fn error_response(&self, status: u16, cx: &FakeContext) -> FakeResponse;
+    /// An answer with this status in the vendor's form, for faults that name no body. By default
+    /// `{"message": "status 503"}`.
+    fn error_response(&self, status: u16, cx: &FakeContext) -> FakeResponse {
+        let _ = cx;
+        FakeResponse::json(status, &json!({ "message": format!("status {status}") }))
+    }
 
     /// Drops all but the first `keep` items of a page and leaves everything else, cursor included, as it is.
     /// By default the body, or the first list in it, is cut.

@@ -1,6 +1,7 @@
 //! Method and path pattern to handler.
 
 use http::Method;
+use serde_json::{Value, json};
 
 use crate::fake::FakeContext;
 use crate::message::{FakeRequest, FakeResponse};
@@ -20,6 +21,14 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The body read as JSON.
+    ///
+    /// # Errors
+    /// With an answer of status 400 when it is none.
+    pub fn json(&self) -> Result<Value, FakeResponse> {
+        self.request.json().map_err(|_| FakeResponse::json(400, &json!({ "message": "the body is no JSON" })))
+    }
+
     /// A parameter of the pattern, decoded; empty when the pattern has none of that name.
     pub fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)

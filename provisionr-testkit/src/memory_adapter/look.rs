@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use provisionr_sdk::{
     Account, AccountQuery, AdapterError, Coverage, Cursor, Descriptor, Found, Grant, KindName, ListScope, Observation, Page, PageRequest, Resolution, Resolved,
-    Result, Scope, Search, Target, TargetName, suggestion,
+    Result, Scope, Search, Target, TargetName,
 };
 
 use super::world::State;
@@ -63,36 +63,18 @@ pub(super) fn observe(state: &mut State, descriptor: &Descriptor, account: &Acco
     let grants = state
         .seen_grants()
         .into_iter()
-        .filter(|grant| grant.account == account.id && wants(scope, grant))
+        .filter(|grant| grant.account == account.id && scope.wants(&grant.entitlement))
         .filter(|grant| !hidden.contains(&(grant.entitlement.kind.clone(), grant.entitlement.target.clone())))
         .collect();
     Ok(Observation::new(now, grants, coverage))
 }
 
-fn wants(scope: &Scope, grant: &Grant) -> bool {
-    let kind = grant.entitlement.kind.as_str();
-    scope.wants_kind(kind) && scope.targets(kind).is_none_or(|targets| targets.contains(&grant.entitlement.target))
-}
-
 pub(super) fn resolve(state: &State, kind: &KindName, names: &[TargetName]) -> Vec<Resolved> {
-    let known = state.targets.get(kind);
-    let seen = targets(state, kind);
-    let resolution = |name: &TargetName| {
-        let mut same: Vec<Target> = seen.iter().filter(|target| target.name == *name).cloned().collect();
-        match (same.pop(), same.is_empty()) {
-            (Some(target), true) => Resolution::One(target),
-            (Some(target), false) => {
-                same.push(target);
-                same.sort_by(|one, other| one.id.cmp(&other.id));
-                Resolution::Several(same)
-            }
-            (None, _) if known.is_none() => Resolution::One(Target::new(name.as_str(), name.clone())),
-            (None, _) => {
-                Resolution::None(suggestion(name.as_str(), seen.iter().map(|target| target.name.as_str())).map(TargetName::from).into_iter().collect())
-            }
-        }
-    };
-    names.iter().map(|name| Resolved { name: name.clone(), resolution: resolution(name) }).collect()
+    if !state.targets.contains_key(kind) {
+        let any = |name: &TargetName| Resolved { name: name.clone(), resolution: Resolution::One(Target::new(name.as_str(), name.clone())) };
+        return names.iter().map(any).collect();
+    }
+    Resolved::among(names, &targets(state, kind))
 }
 
 /// One page of a list that does not change while it is read. A cursor is `age-offset`.
