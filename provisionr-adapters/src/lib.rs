@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The adapters of provisionr under one roof: one feature per system type, none by default, `full` for all of them.
+//!
+//! | feature | module | system |
+//! |---|---|---|
+//! | `okta` | [`okta`] | Okta: accounts, groups, apps |
+//!
+//! [`http`] is the kit they are built on, for adapters of your own.
+
+pub use provisionr_http as http;
+#[cfg(feature = "okta")]
+pub use provisionr_okta as okta;

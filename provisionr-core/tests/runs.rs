@@ -265,3 +265,13 @@ async fn an_adapter_that_never_answers_is_cut_off_and_looked_at() {
     assert_eq!(finish(&access, &run).await.verdict, Some(Verdict::Completed));
     assert!(company.doubled().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_account_of_the_credential_itself_is_never_touched() {
+    let company = Company::new();
+    company.wiki.seed_account(Account::new("w-1", AccountState::Active).with_login("sarah@company.com").with_email("sarah@company.com"));
+    company.wiki.own_account("w-1");
+    let plan = company.process().plan(&sarah()).await.unwrap();
+    assert!(plan.operations.iter().all(|operation| operation.system != "wiki"), "{plan}");
+    assert!(plan.blocked.iter().any(|blocked| blocked.why.contains("provisionr itself")), "{plan}");
+}

@@ -158,6 +158,7 @@ impl ProvisionerBuilder {
             directory: self.directory,
             rules: RwLock::new(Arc::new(rules)),
             news: Arc::new(News::default()),
+            checks: super::checks::Checks::default(),
             descriptors,
         })))
     }

@@ -1,6 +1,7 @@
 //! The front door.
 
 mod builder;
+mod checks;
 mod read;
 
 use std::fmt;
@@ -61,6 +62,7 @@ struct Inner {
     directory: Arc<dyn Directory>,
     rules: RwLock<Arc<CheckedRules>>,
     news: Arc<News>,
+    checks: checks::Checks,
     descriptors: std::collections::BTreeMap<provisionr_sdk::SystemName, Digest>,
 }
 
@@ -128,7 +130,7 @@ impl Provisioner {
     async fn plan_subject(&self, subject: &Subject) -> Result<Plan, AccessError> {
         let rules = self.rules();
         let desired = crate::desired::desired(&rules, subject);
-        let (views, unread) = read::read(&self.0.executor, &rules, subject, &desired).await?;
+        let (views, unread) = read::read(&self.0.executor, &self.0.checks, &rules, subject, &desired).await?;
         Ok(planner::build(subject, rules.revision(), &views, unread)?)
     }
 
@@ -205,6 +207,14 @@ impl Provisioner {
             // Another process may be moving it, of which nobody tells here.
             let _ = tokio::time::timeout(POLL, moved.changed()).await;
         }
+    }
+
+    /// The run an event has opened, if it has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run_of(&self, event: &EventId) -> Result<Option<RunId>, AccessError> {
+        Ok(self.0.executor.store.run_of_event(event).await?)
     }
 
     async fn row(&self, run: &RunId) -> Result<RunRow, AccessError> {

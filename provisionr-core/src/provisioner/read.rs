@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::AccessError;
+use super::checks::Checks;
 use crate::desired::{DesiredAccess, SystemAccess};
 use crate::diff::{AccountView, SystemView};
 use crate::executor::Executor;
@@ -13,8 +14,8 @@ use crate::plan::Blocked;
 use crate::rules::{AccountOrigin, CheckedRules};
 use crate::store::LedgerRow;
 use provisionr_sdk::{
-    Ability, AccountQuery, Adapter, AdapterError, CallContext, Entitlement, Found, IdentityKey, KindName, Lifecycle, Resolution, RetryHint, Scope, Subject,
-    SystemName, TargetName,
+    Ability, AccountQuery, Adapter, AdapterError, CallContext, Check, Entitlement, Found, IdentityKey, KindName, Lifecycle, Resolution, RetryHint, Scope,
+    Subject, SystemName, TargetName,
 };
 
 /// How often a read is tried before its system counts as unreadable for this plan.
@@ -26,6 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Reads all systems that matter for a subject. A system that cannot be read is listed, and stops no other.
 pub(super) async fn read<'e>(
     executor: &'e Executor,
+    checks: &Checks,
     rules: &CheckedRules,
     subject: &Subject,
     desired: &'e DesiredAccess,
@@ -41,7 +43,7 @@ pub(super) async fn read<'e>(
         ledgers.insert(system.clone(), executor.store.ledger(system, account).await?);
     }
     let reading = systems.into_iter().filter_map(|system| Some((system, executor.systems.get(system)?))).map(|(system, adapter)| {
-        let reader = Reader { executor, adapter: &**adapter, rules, subject };
+        let reader = Reader { executor, adapter: &**adapter, checks, rules, subject };
         let who = reader.who(links.get(system));
         let ledger = ledgers.remove(system).unwrap_or_default();
         async move { (system.clone(), reader.view(who, desired.for_system(system), ledger).await) }
@@ -62,6 +64,7 @@ pub(super) async fn read<'e>(
 struct Reader<'e, 'r> {
     executor: &'e Executor,
     adapter: &'e dyn Adapter,
+    checks: &'r Checks,
     rules: &'r CheckedRules,
     subject: &'r Subject,
 }
@@ -116,7 +119,7 @@ impl<'e> Reader<'e, '_> {
         let looking = self.executor.looking(descriptor);
         let cx = looking.context();
         let work = async {
-            let check = self.adapter.check(&cx).await?;
+            let check = self.check(&cx).await?;
             let account = match self.adapter.find_account(&cx, who).await? {
                 Found::One(account) => AccountView::Known(account),
                 Found::None => AccountView::Absent,
@@ -124,7 +127,7 @@ impl<'e> Reader<'e, '_> {
                 Found::CannotTell(why) => AccountView::Unclear(why),
                 _ => AccountView::Unclear("an answer of a newer contract".to_owned()),
             };
-            let account = self.claimed(account).await?;
+            let account = self.claimed(account, &check).await?;
             let targets = self.resolve(&cx, wanted).await?;
             let observation = match &account {
                 AccountView::Known(account) => {
@@ -163,9 +166,22 @@ impl<'e> Reader<'e, '_> {
         })
     }
 
-    /// An account that is another subject's is not this one's.
-    async fn claimed(&self, account: AccountView) -> Result<AccountView, AdapterError> {
+    async fn check(&self, cx: &CallContext) -> Result<Check, AdapterError> {
+        let (system, now) = (&self.adapter.descriptor().system, self.executor.clock.now());
+        if let Some(check) = self.checks.get(system, now) {
+            return Ok(check);
+        }
+        let check = self.adapter.check(cx).await?;
+        self.checks.put(system, now, check.clone());
+        Ok(check)
+    }
+
+    /// An account that is another subject's, or the credential's own, is not this one's to change.
+    async fn claimed(&self, account: AccountView, check: &Check) -> Result<AccountView, AdapterError> {
         let AccountView::Known(found) = &account else { return Ok(account) };
+        if check.own_accounts.contains(&found.id) {
+            return Ok(AccountView::Unclear(format!("account {} is the one provisionr itself works with", found.id)));
+        }
         let system = &self.adapter.descriptor().system;
         let holder = self.executor.store.holder(system, &found.id).await.map_err(|error| AdapterError::unavailable(error.to_string()))?;
         Ok(match holder.filter(|holder| *holder != self.subject.id) {

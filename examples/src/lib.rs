@@ -1,0 +1,24 @@
+//! What the examples share.
+
+pub mod progress;
+
+use door_badge_adapter::fake::BadgeFake;
+use provisionr_testkit::OktaFake;
+
+/// An Okta org with what Sarah's story needs.
+pub fn okta_fake() -> OktaFake {
+    OktaFake::new()
+        .with_group("sales-team")
+        .with_group("engineering-team")
+        .with_provisioning_app("google", "Google Workspace")
+        .with_provisioning_app("salesforce", "Salesforce")
+}
+
+/// A door-badge system with what Sarah's story needs.
+pub fn badge_fake() -> BadgeFake {
+    let mut badge = BadgeFake::default();
+    for door in ["front-door", "demo-lab", "server-room"] {
+        badge.add_door(door);
+    }
+    badge
+}
