@@ -254,6 +254,13 @@ impl AccountFacts {
         self
     }
 
+    /// A person is kept out at once by this state; it follows on active, active follows on it, and nothing is lost.
+    #[must_use]
+    pub fn suspended_by(self, state: AccountState) -> Self {
+        let (there, back) = (Transition::new([AccountState::Active], state), Transition::new([state], AccountState::Active));
+        self.suspension(Suspension::State(state)).transition(there).transition(back)
+    }
+
     /// How a person is kept out at once.
     #[must_use]
     pub fn suspension(mut self, suspension: Suspension) -> Self {
