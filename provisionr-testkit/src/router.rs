@@ -7,7 +7,7 @@ use crate::fake::FakeContext;
 use crate::message::{FakeRequest, FakeResponse};
 
 /// What a handler answers: either arm is sent; `Err` is for leaving early with `?`.
-pub type Reply = Result<FakeResponse, FakeResponse>;
+pub type Reply<T = FakeResponse> = Result<T, FakeResponse>;
 
 /// A handler of one route.
 pub type Handler<F> = fn(&mut F, &Call<'_>, &mut FakeContext) -> Reply;

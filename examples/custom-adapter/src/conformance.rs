@@ -29,8 +29,8 @@ impl Harness for BadgeHarness {
 
     async fn seed_account(&self, person: &Person, state: AccountState) -> Option<AccountId> {
         let known = matches!(state, AccountState::Active | AccountState::Suspended);
-        let add = |fake: &mut BadgeFake| Some(fake.add_holder(&json!(person.email), &json!(person.first_name), &state.to_string())?["id"].as_str()?.into());
-        self.0.change(|fake, _| known.then(|| add(fake)).flatten())
+        let (email, name) = (json!(person.email), json!(person.first_name));
+        self.0.change(|fake, _| Some(fake.add_holder(&email, &name, &state.to_string()).ok()?["id"].as_str()?.into()).filter(|_| known))
     }
 
     async fn seed_target(&self, _kind: &KindName, name: &str) -> Option<TargetId> {
@@ -40,7 +40,7 @@ impl Harness for BadgeHarness {
     async fn seed_grant(&self, grant: &Grant) -> bool {
         let Grant { account, entitlement, source: Source::Direct, state: GrantState::Held } = grant else { return false };
         let opening = json!(entitlement.to::<OpenDoor>().unwrap());
-        self.0.change(|fake, _| fake.openings(account.as_str()).map(|openings| openings.push(opening))).is_some()
+        self.0.change(|fake, _| fake.openings(account.as_str()).map(|openings| openings.push(opening)).is_ok())
     }
 
     async fn accounts(&self) -> Vec<Account> {

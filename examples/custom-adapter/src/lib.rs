@@ -43,9 +43,7 @@ impl Badge {
             .attribute(Attribute::new("email").from("email").required().unique())
             .attribute(Attribute::new("name").from("name").required())
             .created(ChangeFacts::unique("email"))
-            .suspension(Suspension::State(Suspended))
-            .transition(Transition::new([Active], Suspended))
-            .transition(Transition::new([Suspended], Active))
+            .suspended_by(Suspended)
             .transition(Transition::new([Active, Suspended], Deleted).destroys("all openings").irreversible());
         let open_door = Kind::per_target::<OpenDoor>("open_door")
             .doc("May open one door")
@@ -73,10 +71,8 @@ impl Badge {
         Ok(Outcome::Applied(Receipt::new().before_absent().with_account(made.account())))
     }
 
-    async fn revoke(&self, cx: &CallContext, request: &Request, door: &str) -> Result<Outcome> {
-        let account = request.account()?;
-        let grants = self.present(cx, account).await?.grants()?;
-        let Some(before) = grants.into_iter().find(|grant| grant.entitlement.target == *door) else {
+    async fn revoke(&self, cx: &CallContext, request: &Request, account: &Account, door: &TargetId) -> Result<Outcome> {
+        let Some(before) = self.present(cx, account).await?.grants()?.into_iter().find(|grant| grant.entitlement.target == *door) else {
             return Ok(Outcome::Unchanged(Receipt::new().before_absent()));
         };
         request.check_expected(Some(&before))?;
@@ -126,10 +122,10 @@ impl Adapter for Badge {
     async fn apply(&self, cx: &CallContext, request: &Request) -> Result<Outcome> {
         match &request.change {
             Change::EnsureAccount(spec) => return self.ensure(cx, request, &spec.profile).await,
-            Change::Revoke(wanted) if wanted.kind == "open_door" => return self.revoke(cx, request, wanted.target.as_str()).await,
+            Change::Revoke(wanted) if wanted.kind == "open_door" => return self.revoke(cx, request, request.account()?, &wanted.target).await,
             Change::Grant(wanted) if wanted.kind == "open_door" => {
-                let opening: OpenDoor = wanted.to()?;
-                self.http.put(path!["holders", request.account()?.id, "openings", opening.target]).json(&opening).send(cx).await?;
+                let door = path!["holders", request.account()?.id, "openings", wanted.target];
+                self.http.put(door).json(&wanted.to::<OpenDoor>()?).send(cx).await?;
             }
             Change::UpdateAccount(delta) => drop(self.http.patch(path!["holders", request.account()?.id]).json(delta).send(cx).await?),
             Change::SetState(state @ (Active | Suspended)) => drop(self.http.put(path!["holders", request.account()?.id, "state"]).json(state).send(cx).await?),
@@ -140,8 +136,7 @@ impl Adapter for Badge {
     }
 
     async fn resolve(&self, cx: &CallContext, _kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {
-        let doors: Vec<Target> = self.http.get(path!["doors"]).all(cx, &pages("/doors")).await?;
-        Ok(Resolved::among(names, &doors))
+        Ok(Resolved::among(names, &self.http.get(path!["doors"]).all(cx, &pages("/doors")).await?))
     }
 
     async fn list_accounts(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
