@@ -151,6 +151,19 @@ async fn another_process_that_writes_is_waited_for_only_so_long() {
     store.enlist(&WorkerId::new("w")).await.unwrap();
 }
 
+/// No kill shows it, only a loss of power would.
+#[tokio::test]
+async fn each_commit_is_synced() {
+    let (_directory, store) = store().await;
+    let (said, heard) = tokio::sync::oneshot::channel();
+    store.tell(|connection| {
+        let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
+        let _ = said.send((pragma("synchronous"), pragma("journal_mode"), pragma("foreign_keys")));
+    });
+    let (full, on) = (rusqlite::types::Value::Integer(2), rusqlite::types::Value::Integer(1));
+    assert_eq!(heard.await.unwrap(), (full, rusqlite::types::Value::Text("wal".to_owned()), on));
+}
+
 #[test]
 fn what_grows_is_never_read_whole() {
     let mut connection = Connection::open_in_memory().unwrap();
