@@ -57,9 +57,9 @@ async fn answers_carry_the_address_that_was_called() {
 fn many_servers_end_at_once_and_close_their_ports() {
     let okta = org().start();
     let servers: Vec<FakeServer> = (0..60).map(|_| FakeServer::start(&okta)).collect();
-    let addresses: Vec<_> = servers.iter().map(FakeServer::address).collect();
-    drop(servers);
-    for address in addresses {
+    for server in servers {
+        let address = server.address();
+        drop(server);
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
 }
@@ -89,6 +89,16 @@ async fn a_reset_comes_before_or_after_the_effect() {
     assert_eq!(okta.effects("group.member_added"), 1);
     let seen: Vec<_> = okta.log().into_iter().map(|entry| (entry.ending, entry.status)).collect();
     assert_eq!(seen, [(Ending::Cut, None), (Ending::Cut, Some(204)), (Ending::Answered, Some(204))]);
+}
+
+#[test]
+fn a_reset_is_a_reset_and_no_orderly_end() {
+    let okta = org().start();
+    let server = FakeServer::start(&okta);
+    okta.fault(Fault::reset_before());
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    write!(socket, "GET /api/v1/users/me HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    assert_eq!(socket.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
