@@ -86,6 +86,14 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| self.unreadable(format!("the answer is not what the vendor describes ({})", shape(&error))))
     }
 
+    /// The body as JSON of this shape, or none where it is empty.
+    ///
+    /// # Errors
+    /// Those of [`json`](Self::json) for a body that is not empty.
+    pub fn json_if_any<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        if self.body.is_empty() { Ok(None) } else { self.json().map(Some) }
+    }
+
     /// Demands that there is no body: what a vendor answers who has done something and has nothing to say.
     ///
     /// # Errors

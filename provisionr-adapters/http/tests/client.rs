@@ -193,6 +193,11 @@ async fn broken_json_after_a_write_leaves_the_effect_unknown() {
     let write = client.post(path!["x"]).send(&cx).await.unwrap().json::<serde_json::Value>().unwrap_err();
     assert_eq!((write.kind(), write.effect()), (&ErrorKind::Protocol, Effect::Unknown));
     assert!(!write.to_string().contains("secret-value"));
+    assert!(client.post(path!["x"]).send(&cx).await.unwrap().json_if_any::<serde_json::Value>().is_err());
+    assert!(client.post(path!["x"]).send(&cx).await.unwrap().empty().is_err());
+    let nothing = HttpClient::new("https://api.example", &answering(204, "")).unwrap().post(path!["x"]).send(&cx).await.unwrap();
+    assert_eq!(nothing.json_if_any::<serde_json::Value>().unwrap(), None);
+    nothing.empty().unwrap();
 }
 
 #[tokio::test]

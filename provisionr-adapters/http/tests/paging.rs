@@ -51,11 +51,15 @@ async fn a_link_elsewhere_is_not_followed() {
         "<https://a.example@evil.example/api/things?after=1>; rel=\"next\"",
         "<https://a.example/api/admins?after=1>; rel=\"next\"",
     ] {
-        let http = MemoryTransport::new(move |_| Response::builder().header("link", link).body("[1]".into()).unwrap());
+        let http = MemoryTransport::new(move |request| {
+            assert!(!request.uri().to_string().contains("after"), "{link} was followed");
+            Response::builder().header("link", link).body("[1]".into()).unwrap()
+        });
         let error = all(&http, &Paging::link()).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Protocol, "{link}");
         assert!(!error.to_string().contains("after"));
-        let bodies = MemoryTransport::new(move |_| {
+        let bodies = MemoryTransport::new(move |request| {
+            assert!(!request.uri().to_string().contains("after"), "{link} was followed");
             let target = link.split(['<', '>']).nth(1).unwrap().replace("/api/admins", "/admins");
             Response::new(format!(r#"{{"items": [1], "next": "{target}"}}"#).into())
         });

@@ -207,7 +207,8 @@ impl Okta {
         if matches!(verb, "activate" | "deactivate") {
             call = call.query("sendEmail", mail);
         }
-        call.send(cx).await?.json::<Map<String, Value>>()?;
+        // Some of these calls answer with an object, some with nothing; a proxy's page is neither.
+        call.send(cx).await?.json_if_any::<Map<String, Value>>()?;
         self.user_or_gone(cx, id).await.map_err(AdapterError::effect_unknown)
     }
 
