@@ -47,14 +47,10 @@ impl Okta {
                 other => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
             };
             certain |= key.name != "employee_number";
-            let mut accounts = users.iter().map(|user| user.account(&self.facts)).collect::<Result<Vec<Account>>>()?;
-            match (accounts.pop(), accounts.is_empty()) {
-                (None, _) => {}
-                (Some(one), true) => return Ok(Found::One(one)),
-                (Some(last), false) => {
-                    accounts.push(last);
-                    return Ok(Found::Several(accounts));
-                }
+            let accounts = users.iter().map(|user| user.account(&self.facts)).collect::<Result<Vec<Account>>>()?;
+            match Found::among(accounts) {
+                Found::None => {}
+                found => return Ok(found),
             }
         }
         Ok(if certain { Found::None } else { Found::CannotTell("users are found by number through an index that lags".to_owned()) })
@@ -107,15 +103,9 @@ impl Okta {
             return Err(AdapterError::unsupported(format_args!("an account that begins {} with access {:?}", spec.state, spec.access)));
         }
         let groups = groups_in(spec)?;
-        match self.find(cx, &request.who).await? {
-            Found::One(account) => {
-                let user = self.user_or_gone(cx, account.id.as_str()).await?;
-                return self.take(cx, spec, &groups, user).await;
-            }
-            Found::None => {}
-            Found::Several(accounts) => return Err(AdapterError::ambiguous(format!("{} users answer to the keys", accounts.len()))),
-            Found::CannotTell(why) => return Err(AdapterError::ambiguous(why)),
-            _ => return Err(AdapterError::ambiguous("what was found cannot be told")),
+        if let Some(account) = self.find(cx, &request.who).await?.at_most_one()? {
+            let user = self.user_or_gone(cx, account.id.as_str()).await?;
+            return self.take(cx, spec, &groups, user).await;
         }
         for login in &spec.logins {
             match self.create(cx, spec, login, &groups).await {

@@ -100,9 +100,7 @@ impl Adapter for Okta {
                 }
             }
         }
-        if let Scope::Only(wanted) = scope {
-            grants.retain(|grant| wanted.iter().any(|wanted| wanted.kind == grant.entitlement.kind && wanted.target == grant.entitlement.target));
-        }
+        grants.retain(|grant| scope.wants(&grant.entitlement));
         Ok(Observation::new(user.account(&self.facts)?, grants, coverage))
     }
 

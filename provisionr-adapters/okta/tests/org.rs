@@ -109,7 +109,7 @@ async fn behind_an_identity_provider_the_account_is_active_at_once() {
 async fn slow_transitions_are_waited_for_and_arrive() {
     let fake = OktaFake::new().with_user(SARAH).with_settings(|settings| settings.transition = Duration::from_secs(30)).start();
     let okta = with_token(&fake);
-    for (state, status) in [(AccountState::Deactivated, Some(UserStatus::Deprovisioned)), (AccountState::Active, Some(UserStatus::Active))] {
+    for (state, status) in [(AccountState::Deactivated, Some(UserStatus::Deprovisioned)), (AccountState::Active, Some(UserStatus::Provisioned))] {
         let request = on(&fake, Change::SetState(state));
         assert!(matches!(okta.apply(&cx(), &request).await.unwrap(), Outcome::Waiting(..)));
         assert!(matches!(okta.probe(&cx(), &request).await.unwrap(), Probe::Pending(_)));
