@@ -111,8 +111,7 @@ impl Okta {
             match self.create(cx, spec, login, &groups).await {
                 Ok((user, receipt)) => {
                     let rest = groups.get(MOST_GROUPS..).unwrap_or_default();
-                    let done = self.complete(cx, spec, rest, user, receipt.before_absent(), Written::Yes).await;
-                    return done.map_err(AdapterError::effect_unknown);
+                    return self.complete(cx, spec, rest, user, receipt.before_absent(), Written::Yes).await;
                 }
                 Err(error) if login_is_taken(&error) => match self.by_login(cx, login).await?.pop() {
                     Some(user) if same_person(&request.who, &user) => return self.take(cx, spec, &groups, user).await,
@@ -175,7 +174,7 @@ impl Okta {
             put.map_err(|error| written.mark(error))?;
             written = Written::Yes;
         }
-        let account = user.account(&self.facts)?;
+        let account = user.account(&self.facts).map_err(|error| written.mark(error))?;
         if spec.state == AccountState::Active && account.state == AccountState::Staged && account.settling.is_none() {
             let activated = self.lifecycle(cx, &user.id, "activate", spec.access == AccountAccess::VendorMail).await;
             user = activated.map_err(|error| written.mark(error))?;
