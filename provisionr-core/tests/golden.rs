@@ -5,7 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use provisionr_core::store::{JournalRow, Store};
+use provisionr_core::run::{Ending, Failure, JOURNAL_FORMAT, Seen, Then, Transition};
+use provisionr_core::store::{JournalRow, Rank, Store};
 use provisionr_core::*;
 use provisionr_testkit::MemoryFault;
 use support::*;
@@ -28,10 +29,65 @@ async fn company_with_troubles() -> (Company, Provisioner, RunId) {
     (company, access, run)
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_journal_of_format_1_is_written_as_before() {
-    let (company, _, run) = company_with_troubles().await;
-    insta::assert_snapshot!("journal_format_1", lines(&company.store.journal(&run, 0, 1_000).await.unwrap()));
+/// One of each transition, with everything in it that can be.
+fn one_of_each() -> Vec<Transition> {
+    let at = start();
+    let op = || OperationId::new("wiki:join_group/sales");
+    let grant = Grant::direct("account-1", Entitlement::new("join_group", "sales").with_role("reader").with_param("until", "2025-01-31"));
+    let account = Account::new("account-1", AccountState::Active).with_login("sarah@company.com").with_email("sarah@company.com");
+    let receipt =
+        Receipt::new().before_grant(grant.clone()).with_grant(grant.clone()).with_account(account.clone()).and_changed("a mail was sent").still(grant.clone());
+    let wait =
+        Wait::new(WaitReason::InvitationSent, Duration::from_secs(60)).with_ticket("t-1").on_event("wiki/invitation/t-1").patience(Duration::from_secs(86_400));
+    let refused = AdapterError::rate_limited("all", Some(Duration::from_secs(30))).with_code("429").with_request_id("req-1");
+    let ended = |outcome, then| Transition::Ended { op: op(), attempt: 1, at, outcome, then };
+    vec![
+        Transition::Opened {
+            at,
+            subject: "emp_0789".into(),
+            version: 3,
+            rank: Rank::Leaver,
+            event: "evt_0001".into(),
+            actor: Actor::person("p-1"),
+            plan: Digest::ZERO,
+            rules: Digest::ZERO,
+            descriptors: [("wiki".into(), Digest::ZERO)].into(),
+        },
+        Transition::Began { op: op(), attempt: 1, epoch: 2, at, send_by: at, clear_at: at, before: Before::Account(account) },
+        ended(Ending::Applied(receipt), Then::Done),
+        ended(Ending::Unchanged(Receipt::new()), Then::Done),
+        ended(Ending::Waiting(Receipt::new()), Then::Wait { wait: wait.clone(), look_at: at }),
+        ended(Ending::Failed(Failure::from(&refused)), Then::RetryAt(at)),
+        ended(Ending::Failed(Failure::from(&AdapterError::timed_out("no answer").effect_unknown())), Then::LookAt(at)),
+        ended(Ending::Failed(Failure::from(&AdapterError::refused("the last owner"))), Then::Fail),
+        Transition::Resolved { op: op(), attempt: 1, at, seen: Seen::Holds(Receipt::new().with_grant(grant)), then: Then::Done },
+        Transition::Resolved { op: op(), attempt: 1, at, seen: Seen::Unclear("hidden".to_owned()), then: Then::Stuck("a person has to look".to_owned()) },
+        Transition::WaitOpened { op: op(), at, wait, look_at: at },
+        Transition::WaitEnded { op: op(), at, seen: Seen::Absent, then: Then::RetryAt(at) },
+        Transition::WaitEnded { op: op(), at, seen: Seen::Pending, then: Then::Fail },
+        Transition::Dropped { op: op(), at, why: "another run took over".to_owned() },
+        Transition::Stuck { op: op(), at, why: "the system is not there".to_owned() },
+        Transition::Closing { at, by: "run_2".to_owned() },
+        Transition::Settled { at, verdict: Verdict::Superseded },
+    ]
+}
+
+#[test]
+fn each_transition_of_format_1_is_written_and_read_as_before() {
+    let run = RunId::new("run_1");
+    let (rows, _) = provisionr_core::run::encode(&run, 0, Digest::ZERO, &one_of_each()).unwrap();
+    let rows: Vec<_> = rows.into_iter().zip(0..).map(|(row, seq)| JournalRow { seq, format: row.format, bytes: row.bytes, hash: row.hash }).collect();
+    insta::assert_snapshot!("transitions_format_1", lines(&rows));
+    for (row, transition) in rows.iter().zip(one_of_each()) {
+        assert_eq!(provisionr_core::run::decode(&run, row).unwrap(), transition);
+    }
+}
+
+#[test]
+fn a_row_of_a_newer_format_is_refused_and_not_misread() {
+    let row = JournalRow { seq: 4, format: JOURNAL_FORMAT + 1, bytes: b"{}".to_vec(), hash: Digest::ZERO };
+    let error = provisionr_core::run::decode(&RunId::new("run_1"), &row).unwrap_err();
+    assert_eq!(error.to_string(), "run run_1: row 4 has format 2, this version reads up to 1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,7 +103,7 @@ async fn a_plan_of_format_1_is_written_as_before() {
 fn a_journal_and_plan_of_format_1_are_read() {
     let body = |text: &str| text.splitn(3, "---\n").nth(2).unwrap().trim_end().to_owned();
     let plan: Plan = serde_json::from_str(&body(include_str!("snapshots/golden__plan_format_1.snap"))).unwrap();
-    let journal = body(include_str!("snapshots/golden__journal_format_1.snap"));
+    let journal = include_str!("fixtures/journal_format_1.txt");
     let rows: Vec<_> = journal
         .lines()
         .zip(0..)

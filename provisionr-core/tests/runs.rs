@@ -38,30 +38,34 @@ async fn a_joiner_gets_accounts_in_order_and_what_the_rules_give() {
     wiki Some("sarah@company.com") join_group engineering Held
     wiki Some("sarah@company.com") join_group sales Held
     "###);
-    insta::assert_snapshot!(heard.0.lock().unwrap().join("\n"), @r###"
-    wiki account sarah@company.com: open
-    wiki account sarah@company.com: done
-    forge account sarah@company.com: open
-    wiki join_group engineering: open
-    wiki join_group sales: open
+    let mut heard = heard.0.lock().unwrap().clone();
+    heard.sort();
+    insta::assert_snapshot!(heard.join("\n"), @r###"
     forge account sarah@company.com: done
-    wiki join_group engineering: done
-    wiki join_group sales: done
-    forge join_project solutions as reader: open
+    forge account sarah@company.com: open
     forge join_project solutions as reader: done
+    forge join_project solutions as reader: open
+    wiki account sarah@company.com: done
+    wiki account sarah@company.com: open
+    wiki join_group engineering: done
+    wiki join_group engineering: open
+    wiki join_group sales: done
+    wiki join_group sales: open
     "###);
-    insta::assert_snapshot!(access.audit(&run).await.unwrap().entries.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r###"
-    2024-11-24T09:00:00Z service hris: opened by event evt_0001 with plan 6932050f07be under rules cf831edab4b6
-    2024-11-24T09:00:00Z service hris wiki: account sarah@company.com: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
-    2024-11-24T09:00:00Z service hris wiki: account sarah@company.com: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
-    2024-11-24T09:00:00Z service hris forge: account sarah@company.com: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
-    2024-11-24T09:00:00Z service hris wiki: join_group engineering: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
-    2024-11-24T09:00:00Z service hris wiki: join_group sales: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
-    2024-11-24T09:00:00Z service hris wiki: join_group sales: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
-    2024-11-24T09:00:00Z service hris wiki: join_group engineering: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    let mut entries: Vec<_> = access.audit(&run).await.unwrap().entries.iter().map(ToString::to_string).collect();
+    entries.sort();
+    insta::assert_snapshot!(entries.join("\n"), @r###"
     2024-11-24T09:00:00Z service hris forge: account sarah@company.com: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
-    2024-11-24T09:00:00Z service hris forge: join_project solutions as reader: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris forge: account sarah@company.com: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
     2024-11-24T09:00:00Z service hris forge: join_project solutions as reader: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris forge: join_project solutions as reader: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris wiki: account sarah@company.com: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris wiki: account sarah@company.com: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris wiki: join_group engineering: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris wiki: join_group engineering: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris wiki: join_group sales: applied [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris wiki: join_group sales: begun [attempt 1] because of Sales Engineer (job_title = "Sales Engineer")
+    2024-11-24T09:00:00Z service hris: opened by event evt_0001 with plan 6932050f07be under rules cf831edab4b6
     2024-11-24T09:00:00Z service hris: run completed
     "###);
 }
