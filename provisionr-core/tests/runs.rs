@@ -139,6 +139,8 @@ async fn a_system_that_cannot_be_read_is_told_and_the_rest_is_planned() {
     company.wiki.fail_reads(1_000, || AdapterError::permission_denied("no right to look"));
     let plan = access.plan(&sarah()).await.unwrap();
     assert!(plan.operations.is_empty(), "the forge waits for the wiki: {plan}");
+    let refused = access.submit(plan.clone(), &"evt_0001".into(), Actor::service("hris")).await.unwrap_err();
+    assert!(refused.to_string().contains("no right to look"), "the event must not be spent: {refused}");
     let told: Vec<_> = plan.blocked.iter().map(|blocked| format!("{} {}: {}", blocked.system, blocked.what, blocked.why)).collect();
     insta::assert_snapshot!(told.join("\n"), @r###"
     forge account sarah@company.com: it waits for `wiki`, which could not be planned

@@ -14,7 +14,7 @@ use door_badge_adapter::Badge;
 use door_badge_adapter::fake::BadgeFake;
 use provisionr_adapters::http::{Auth, HttpClient, ReqwestTransport};
 use provisionr_adapters::okta::OktaConfig;
-use provisionr_core::{Actor, Event, MemoryDirectory, Provisioner, RetryPolicy, Rules, Secret};
+use provisionr_core::{Actor, Event, MemoryDirectory, Provisioner, RetryPolicy, Rules, Secret, Verdict};
 use provisionr_examples::progress::Lines;
 use provisionr_sqlite::SqliteStore;
 use provisionr_testkit::{FakeServer, FakeSystem, Fault, OktaFake};
@@ -136,5 +136,9 @@ async fn onboard(arguments: Arguments) -> Result<ExitCode, AnyError> {
     let report = access.report(&run).await?;
     println!("\n{report}");
     println!("{}", access.audit(&run).await?);
-    Ok(if report.verdict == Some(provisionr_core::Verdict::Completed) { ExitCode::SUCCESS } else { ExitCode::from(if report.is_settled() { 1 } else { 2 }) })
+    Ok(match report.verdict {
+        Some(Verdict::Completed) if report.blocked.is_empty() => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(1),
+        None => ExitCode::from(2),
+    })
 }

@@ -4,6 +4,7 @@ mod builder;
 mod checks;
 mod read;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -137,12 +138,18 @@ impl Provisioner {
     /// Submits a plan as a run. The same event submits once: again, it is the run it opened.
     ///
     /// # Errors
-    /// When the plan names a system the host does not have, or the store fails. The plan is not submitted then, unless
+    /// When nothing of the plan could be planned, it names a system the host does not have, or the store fails. The plan is not submitted then, unless
     /// the error is [`StoreError::Indeterminate`]: submit it again in that case.
     #[allow(clippy::needless_pass_by_value, reason = "a plan is handed over")]
     pub async fn submit(&self, plan: Plan, event: &EventId, actor: Actor) -> Result<RunId, AccessError> {
         if plan.format != Plan::FORMAT {
             return Err(AccessError::PlanRefused(format!("it has format {}, this version writes {}", plan.format, Plan::FORMAT)));
+        }
+        // A run would be over at once, and the event spent, while nothing has been done.
+        if plan.is_empty() && !plan.blocked.is_empty() {
+            let why: BTreeSet<_> = plan.blocked.iter().map(|blocked| format!("{}: {}", blocked.system, blocked.why)).collect();
+            let why = why.into_iter().collect::<Vec<_>>().join("; ");
+            return Err(AccessError::PlanRefused(format!("nothing of it could be planned; {why}")));
         }
         if let Some(operation) = plan.operations.iter().find(|operation| !self.0.executor.systems.contains_key(&operation.system)) {
             return Err(AccessError::PlanRefused(format!("the host has no system `{}`", operation.system)));
