@@ -1,9 +1,15 @@
 //! What the examples share.
 
+pub mod embedding;
 pub mod progress;
 
 use door_badge_adapter::fake::BadgeFake;
 use provisionr_testkit::OktaFake;
+
+/// The README, whose embedding is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
 
 /// An Okta org with what Sarah's story needs.
 pub fn okta_fake() -> OktaFake {
