@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::error::{AdapterError, Result};
 use crate::id::AccountId;
 
 /// What an account can do at the moment. The descriptor says which of them a system knows.
@@ -232,12 +233,12 @@ impl Found {
     ///
     /// # Errors
     /// `Ambiguous` when there are several; `NotReady` when the search cannot tell.
-    pub fn at_most_one(self) -> crate::Result<Option<Account>> {
+    pub fn at_most_one(self) -> Result<Option<Account>> {
         match self {
             Self::One(account) => Ok(Some(account)),
             Self::None => Ok(None),
-            Self::Several(accounts) => Err(crate::AdapterError::ambiguous(format!("{} accounts answer to the query", accounts.len()))),
-            Self::CannotTell(why) => Err(crate::AdapterError::not_ready(format!("whether there is an account cannot be told: {why}"))),
+            Self::Several(accounts) => Err(AdapterError::ambiguous(format!("{} accounts answer to the query", accounts.len()))),
+            Self::CannotTell(why) => Err(AdapterError::not_ready(format!("whether there is an account cannot be told: {why}"))),
         }
     }
 
