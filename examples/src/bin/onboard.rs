@@ -4,6 +4,8 @@
 //! own. With `--store`, `--okta` and `--badge` it works on a store that stays, against systems in other processes: kill
 //! it anywhere, start it again, and it goes on where it was.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
