@@ -1,5 +1,7 @@
 //! The harness of the memory adapter: truth and troubles without a wire.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use provisionr_sdk::{
     Access, Account, AccountId, AccountState, Adapter, AdapterError, Cursor, ErrorKind, Grant, GrantState, KindName, LaneId, Owner, Source, SystemName, Target,
@@ -11,9 +13,19 @@ use super::trouble::Trouble;
 use crate::memory_adapter::{MemoryAdapter, MemoryFault, World};
 
 /// A [`Harness`] over a [`MemoryAdapter`]: for testing the suite, and whatever is wrapped around an adapter.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MemoryHarness {
     adapter: MemoryAdapter,
+    wrap: Wrap,
+    secrets: Vec<String>,
+}
+
+type Wrap = Arc<dyn Fn(MemoryAdapter) -> Box<dyn Adapter> + Send + Sync>;
+
+impl std::fmt::Debug for MemoryHarness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryHarness").field("adapter", &self.adapter).finish_non_exhaustive()
+    }
 }
 
 impl MemoryHarness {
@@ -24,7 +36,21 @@ impl MemoryHarness {
 
     /// Over this one.
     pub fn over(adapter: MemoryAdapter) -> Self {
-        Self { adapter }
+        Self { adapter, wrap: Arc::new(|adapter| Box::new(adapter)), secrets: Vec::new() }
+    }
+
+    /// Tries what `wrap` makes of the memory adapter in its place.
+    #[must_use]
+    pub fn wrapped(mut self, wrap: impl Fn(MemoryAdapter) -> Box<dyn Adapter> + Send + Sync + 'static) -> Self {
+        self.wrap = Arc::new(wrap);
+        self
+    }
+
+    /// A secret that the wrapper was handed.
+    #[must_use]
+    pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
+        self.secrets.push(secret.into());
+        self
     }
 
     /// The truth beneath.
@@ -48,7 +74,7 @@ impl MemoryHarness {
 #[async_trait]
 impl Harness for MemoryHarness {
     fn adapter(&self) -> Box<dyn Adapter> {
-        Box::new(self.adapter.clone())
+        (self.wrap)(self.adapter.clone())
     }
 
     async fn seed_account(&self, person: &Person, state: AccountState) -> Option<AccountId> {
@@ -95,7 +121,7 @@ impl Harness for MemoryHarness {
     }
 
     fn secrets(&self) -> Vec<String> {
-        Vec::new()
+        self.secrets.clone()
     }
 
     fn mails(&self) -> Option<usize> {

@@ -93,6 +93,14 @@ pub async fn run<H: Harness>(make: impl AsyncFn() -> H, skips: &[Skip<'_>]) -> R
     Report { cases, unknown_skips: unknown_skips(skips) }
 }
 
+/// Runs one case on a harness of its own. A case that does not exist has failed.
+pub async fn run_case<H: Harness>(case: &str, make: impl Future<Output = H>, skips: &[Skip<'_>]) -> Verdict {
+    match CASES.iter().find(|known| known.name == case) {
+        Some(named) => judge(named, make, skips).await,
+        None => Verdict::Failed("there is no such case".to_owned()),
+    }
+}
+
 fn unknown_skips(skips: &[Skip<'_>]) -> Vec<String> {
     let no_case = |word: &&str| !CASES.iter().any(|case| means(word, case.name));
     let unknown = |(skip, why): &Skip<'_>| {
@@ -108,10 +116,8 @@ fn unknown_skips(skips: &[Skip<'_>]) -> Vec<String> {
 /// When the case counts as failed: how a test fails.
 #[track_caller]
 pub fn check<H: Harness>(case: &str, make: impl Future<Output = H>, skips: &[Skip<'_>]) {
-    let named = CASES.iter().find(|known| known.name == case);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    let (Some(named), Ok(runtime)) = (named, runtime) else { fail(&format!("there is no case `{case}`, or no runtime for it")) };
-    let verdict = runtime.block_on(judge(named, make, skips));
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build() else { fail("there is no runtime") };
+    let verdict = runtime.block_on(run_case(case, make, skips));
     if verdict.is_failure() {
         fail(&format!("{case} {verdict}"));
     }

@@ -243,6 +243,11 @@ impl World {
         self.lock().effects.iter().filter(|effect| effect.key == *key).count()
     }
 
+    /// Counts a mail that went to somebody past the adapter.
+    pub fn send_mail(&self) {
+        self.lock().mails += 1;
+    }
+
     /// How many mails went to people.
     pub fn mails(&self) -> usize {
         self.lock().mails
