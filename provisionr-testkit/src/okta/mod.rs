@@ -1,6 +1,6 @@
 //! Okta: users, groups, group rules, apps and the two kinds of credentials.
 //!
-//! Written after Okta's management API description (2026.06) and https://developer.okta.com/docs/reference/.
+//! Written after Okta's management API description (2026.06) and <https://developer.okta.com/docs/reference/>.
 //! Where neither says for certain, [`OktaSettings`] has a default and says so.
 
 mod answer;

@@ -1,4 +1,4 @@
-//! The promises of [`Store`](super::Store), as named cases that any store can be held to.
+//! The promises of [`Store`], as named cases that any store can be held to.
 //!
 //! ```
 //! # mod hidden {
