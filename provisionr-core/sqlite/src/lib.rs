@@ -65,6 +65,20 @@
 //! `cargo bench -p provisionr-sqlite` measures rows of 300 bytes a second: one writer that waits for each row (what a
 //! sync of your disk costs), 10 to 1,000 writers that share syncs, and leases among 1,000 and 100,000 due runs. Set
 //! `PROVISIONR_BENCH_DIR` to a directory on the disk in question.
+//!
+//! On 2 shared cores and ext4, where a sync takes 0.2 ms, the best of 100 samples (other work on the machine made the
+//! median three to ten times slower; measure your own):
+//!
+//! | | rows a second |
+//! |---|---|
+//! | one writer that waits for each row | 3,400 |
+//! | one writer, 100 rows in a commit | 200,000 |
+//! | 100 writers that each wait, each in its own run | 51,000 |
+//! | 1,000 writers that each wait, each in its own run | 72,000 |
+//! | 1,000 commits at once to one run | 146,000 |
+//! | 1,000 commits at once over 1,000 runs | 91,000 |
+//!
+//! Leasing and parking 100 runs takes 2 ms, among 1,000 due runs and among 100,000.
 
 mod apply;
 mod driver;
