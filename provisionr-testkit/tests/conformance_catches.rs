@@ -26,6 +26,7 @@ const CATCHES: &[(Breakage, &str)] = &[
     (Breakage::OnlyTheFirstKey, "find_tries_the_next_key"),
     (Breakage::KeysForgottenAfterAnId, "find_tries_keys_after_a_known_id_that_is_gone"),
     (Breakage::NobodyIsAnError, "find_nobody_is_none"),
+    (Breakage::UnknownKeysArePassedOver, "find_by_a_key_it_does_not_know_cannot_tell"),
     (Breakage::SeveralBecomeTheFirst, "find_tells_several_apart_from_one"),
     (Breakage::BlindBecomesNone, "find_that_cannot_see_everything_cannot_tell"),
     (Breakage::SuspendedNotFound, "find_sees_suspended_accounts"),

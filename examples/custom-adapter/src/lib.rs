@@ -109,14 +109,14 @@ impl Adapter for Badge {
                 return Ok(Found::among(holders.iter().map(Holder::account)));
             }
         }
-        Ok(Found::None)
+        let looked = who.keys.is_empty() || who.key("email").is_some();
+        Ok(if looked { Found::None } else { Found::CannotTell("badges are found by their e-mail address".to_owned()) })
     }
 
     async fn observe(&self, cx: &CallContext, account: &Account, scope: &Scope) -> Result<Observation> {
         let holder = self.present(cx, account).await?;
-        let mut grants = holder.grants()?;
-        grants.retain(|grant| scope.wants(&grant.entitlement));
-        Ok(Observation::new(holder.account(), grants, Coverage::none().kind("open_door")))
+        let grants = holder.grants()?.into_iter().filter(|grant| scope.wants(&grant.entitlement));
+        Ok(Observation::new(holder.account(), grants.collect(), Coverage::none().kind("open_door")))
     }
 
     async fn apply(&self, cx: &CallContext, request: &Request) -> Result<Outcome> {

@@ -2,6 +2,7 @@
 //!
 //! An adapter speaks to one system (a vendor's API, an internal tool). It finds accounts, looks at what they hold,
 //! and makes one change at a time; whoever moves runs decides what is tried when, and remembers what came of it.
+//! How an adapter is written, step by step, is told in the `guide` module.
 //!
 //! ```
 //! use async_trait::async_trait;
@@ -45,6 +46,11 @@
 //! let problems = doors.descriptor().kinds.parse("open_doors", &line).unwrap_err();
 //! assert_eq!(problems[0].help.as_deref(), Some("did you mean `open_door`?"));
 //! ```
+
+// Its code is the door-badge adapter's own: compiled, tried and compared with this text where that adapter is.
+#[cfg(not(doctest))]
+#[doc = include_str!("../docs/writing-an-adapter.md")]
+pub mod guide {}
 
 mod account;
 mod adapter;

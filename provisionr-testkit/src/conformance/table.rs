@@ -32,6 +32,7 @@ macro_rules! __conformance_cases {
             find_tries_the_next_key
             find_tries_keys_after_a_known_id_that_is_gone
             find_nobody_is_none
+            find_by_a_key_it_does_not_know_cannot_tell
             find_sees_suspended_accounts
             find_sees_deactivated_accounts
             find_sees_invited_accounts

@@ -94,6 +94,7 @@ pub(crate) enum Breakage {
     KindCannotReadItsLines,
     KeysForgottenAfterAnId,
     NobodyIsAnError,
+    UnknownKeysArePassedOver,
     OnlyTheFirstLogin,
     StateNotChanged,
     SecondOfOneAllowed,
@@ -322,6 +323,7 @@ impl Adapter for Broken {
             B::KnownIdIsIgnored if !who.keys.is_empty() => who.known = None,
             B::OnlyTheFirstKey => who.keys.truncate(1),
             B::KeysForgottenAfterAnId if who.known.is_some() => who.keys.clear(),
+            B::UnknownKeysArePassedOver => who.keys.retain(|key| key.name != "no_such_key"),
             B::KeyOfAnother => who.keys.retain(|key| key.name != "email"),
             _ => {}
         }

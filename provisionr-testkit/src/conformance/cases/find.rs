@@ -65,6 +65,12 @@ pub(in crate::conformance) async fn find_nobody_is_none(bench: &Bench<'_>) -> Ca
     Ok(())
 }
 
+pub(in crate::conformance) async fn find_by_a_key_it_does_not_know_cannot_tell(bench: &Bench<'_>) -> Case {
+    let found = bench.find(&AccountQuery::by("no_such_key", "anything")).await;
+    demand!(!matches!(found, Ok(Found::None | Found::One(_) | Found::Several(_))), "nothing follows from a key that is not looked at, and {found:?} was found");
+    Ok(())
+}
+
 async fn find_in(bench: &Bench<'_>, state: AccountState) -> Case {
     let (person, account) = bench.account_in(state).await?;
     let mut queries = vec![AccountQuery::known(account.id.clone())];
