@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
+use tracing::Instrument as _;
 
 use crate::executor::{Executor, MoveError, Moved};
 use crate::store::{Commit, RunId, RunRow, StoreError, WorkerId, Write};
@@ -185,7 +186,8 @@ impl Moving {
     fn start(&mut self, executor: &Arc<Executor>, run: RunRow, stop: watch::Receiver<bool>) {
         let owned = (run.id.clone(), run.epoch);
         let executor = Arc::clone(executor);
-        let handle = self.tasks.spawn(async move { executor.move_run(run, stop).await });
+        let span = tracing::info_span!("run", run = %run.id, subject = %run.subject);
+        let handle = self.tasks.spawn(async move { executor.move_run(run, stop).await }.instrument(span));
         self.runs.insert(handle.id(), owned);
     }
 }

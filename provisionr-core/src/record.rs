@@ -221,7 +221,8 @@ pub struct LedgerRow {
     pub at: Timestamp,
 }
 
-/// What an operation waits for. Changes with each look; the journal does not.
+/// What is looked for again and again: something waited for, or the effect of a write in doubt. It changes with each
+/// look; the journal does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitRow {
     /// The run.
@@ -232,6 +233,8 @@ pub struct WaitRow {
     pub since: Timestamp,
     /// How often was looked.
     pub looks: u32,
+    /// How many of the last looks in a row showed it absent.
+    pub absences: u32,
     /// When is looked again.
     pub next_look: Timestamp,
     /// The outside event that makes a look worthwhile at once.

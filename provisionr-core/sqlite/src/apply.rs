@@ -192,8 +192,8 @@ fn wait(connection: &Connection, row: &WaitRow) -> Result<()> {
     let event = row.event.as_ref().map(EventKey::as_str);
     change(
         connection,
-        "INSERT OR REPLACE INTO wait (run, operation, since, looks, next_look, event) VALUES (?, ?, ?, ?, ?, ?)",
-        params![standing.num, row.operation, row.since.as_millis(), row.looks, row.next_look.as_millis(), event],
+        "INSERT OR REPLACE INTO wait (run, operation, since, looks, absences, next_look, event) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![standing.num, row.operation, row.since.as_millis(), row.looks, row.absences, row.next_look.as_millis(), event],
     )
 }
 

@@ -115,15 +115,16 @@ pub(crate) fn ledger(connection: &Connection, system: &SystemName, account: &Acc
 }
 
 pub(crate) fn waits(connection: &Connection, run: &RunId) -> Result<Vec<WaitRow>> {
-    let sql = "SELECT operation, since, looks, next_look, event FROM wait WHERE run = (SELECT num FROM run WHERE id = ?) ORDER BY operation";
+    let sql = "SELECT operation, since, looks, absences, next_look, event FROM wait WHERE run = (SELECT num FROM run WHERE id = ?) ORDER BY operation";
     all(connection, sql, [run.as_str()], |row| {
         Ok(WaitRow {
             run: run.clone(),
             operation: row.get(0)?,
             since: time(row, 1)?,
             looks: row.get(2)?,
-            next_look: time(row, 3)?,
-            event: row.get::<_, Option<String>>(4)?.map(Into::into),
+            absences: row.get(3)?,
+            next_look: time(row, 4)?,
+            event: row.get::<_, Option<String>>(5)?.map(Into::into),
         })
     })
 }

@@ -64,7 +64,7 @@ async fn of_a_group_that_could_not_be_ended_nothing_is_known() {
     // A broken reference that is looked at only when the transaction ends.
     store.tell(|connection| {
         connection
-            .execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO wait (run, operation, since, looks, next_look) VALUES (99, '', 0, 0, 0)")
+            .execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO wait (run, operation, since, looks, absences, next_look) VALUES (99, '', 0, 0, 0, 0)")
             .unwrap();
     });
     let mut commits = links(3);

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
+use tracing::Instrument as _;
+
 use super::decide::{self, Decide, Look};
 use super::gate::{BeginRequest, Gate};
 use super::work::{self, AccountCell, Finished};
@@ -24,9 +26,10 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How often a commit is sent again when its answer is lost.
 const COMMIT_TRIES: u32 = 4;
 
-/// Counts of looks that settled nothing. They are in memory and the wait's row, never in the journal.
+/// Counts of looks that settled nothing. They are in the wait's row, never in the journal.
 #[derive(Clone, Copy, Default)]
 struct Looks {
+    since: Option<Timestamp>,
     looks: u32,
     absences: u32,
 }
@@ -148,8 +151,8 @@ impl Mover<'_> {
     async fn read_waits(&mut self) -> Result<(), MoveError> {
         for wait in self.executor.store.waits(&self.run.id).await? {
             if let Some(place) = self.state.place(&crate::plan::OperationId::new(wait.operation.as_str())) {
-                self.looks.insert(place, Looks { looks: wait.looks, absences: 0 });
-                if matches!(self.state.operation(place).map(|operation| &operation.phase), Some(Phase::Waiting { .. })) {
+                self.looks.insert(place, Looks { since: Some(wait.since), looks: wait.looks, absences: wait.absences });
+                if matches!(self.state.operation(place).map(|operation| &operation.phase), Some(Phase::Waiting { .. } | Phase::Doubt(_))) {
                     self.state.look_again(place, wait.next_look);
                 }
             }
@@ -184,17 +187,26 @@ impl Mover<'_> {
             let at = self.now();
             return self.record(Transition::Stuck { op: operation.id.clone(), at, why: format!("the host has no system `{}`", operation.system) });
         };
+        let attempts = self.state.operation(place).map_or(0, |state| state.attempts);
+        let span = tracing::info_span!("operation", system = %operation.system, operation = %operation.id);
         let gate = Gate::new(operation.system.clone(), executor.lanes.clone(), Arc::clone(&executor.clock), adapter.descriptor().timeout);
         let task = match (&operation.action, step) {
             (Action::AwaitAccount(_), _) => {
                 let gate = Arc::new(gate);
-                (Arc::clone(&gate), self.tasks.spawn(work::find(adapter, gate, self.who(operation))))
+                (Arc::clone(&gate), self.tasks.spawn(work::find(adapter, gate, self.who(operation)).instrument(span)))
             }
             (Action::Change(change), Step::Attempt(_)) => {
                 let gate = Arc::new(gate.writing(place, self.begin.clone()));
                 let request = self.request(operation, change);
                 let account = self.account_cell(operation, change);
-                (Arc::clone(&gate), self.tasks.spawn(work::attempt(adapter, gate, request, account)))
+                (
+                    Arc::clone(&gate),
+                    self.tasks.spawn(
+                        work::attempt(adapter, gate, request, account)
+                            .instrument(tracing::info_span!(parent: &span, "attempt", attempt = attempts + 1))
+                            .instrument(span),
+                    ),
+                )
             }
             (Action::Change(change), Step::Settle(_) | Step::Look(_)) => {
                 let gate = Arc::new(gate);
@@ -203,7 +215,14 @@ impl Mover<'_> {
                     request.ticket.clone_from(&wait.ticket);
                 }
                 let account = self.account_cell(operation, change);
-                (Arc::clone(&gate), self.tasks.spawn(work::probe(adapter, gate, request, account)))
+                (
+                    Arc::clone(&gate),
+                    self.tasks.spawn(
+                        work::probe(adapter, gate, request, account)
+                            .instrument(tracing::info_span!(parent: &span, "look", attempt = attempts))
+                            .instrument(span),
+                    ),
+                )
             }
         };
         let (gate, handle) = task;
@@ -343,7 +362,9 @@ impl Mover<'_> {
         if matches!(&outcome, Ending::Failed(failure) if matches!(failure.kind, ErrorKind::NotFound(_)) || failure.hint == RetryHint::Replan) {
             self.accounts.remove(&operation.system);
         }
-        self.looks.remove(&place);
+        if self.looks.remove(&place).is_some() {
+            self.writes.push(Write::EndWait { run: self.run.id.clone(), operation: operation.id.to_string() });
+        }
         self.record(Transition::Ended { op: operation.id.clone(), attempt, at: now, outcome, then })
     }
 
@@ -420,17 +441,23 @@ impl Mover<'_> {
     /// Nothing is settled: look again. The wait's row remembers it, the journal does not.
     fn again(&mut self, place: usize, operation: &Operation, at: Timestamp) {
         self.state.look_again(place, at);
-        if let Some(Phase::Waiting { wait, since, .. }) = self.state.operation(place).map(|state| &state.phase) {
-            let looks = self.looks.get(&place).map_or(0, |counts| counts.looks);
-            self.writes.push(Write::Wait(WaitRow {
-                run: self.run.id.clone(),
-                operation: operation.id.to_string(),
-                since: *since,
-                looks,
-                next_look: at,
-                event: wait.event.clone(),
-            }));
-        }
+        let now = self.now();
+        let counts = self.looks.entry(place).or_default();
+        let (since, event) = match self.state.operation(place).map(|state| &state.phase) {
+            Some(Phase::Waiting { wait, since, .. }) => (*since, wait.event.clone()),
+            Some(Phase::Doubt(_)) => (*counts.since.get_or_insert(now), None),
+            _ => return,
+        };
+        let row = WaitRow {
+            run: self.run.id.clone(),
+            operation: operation.id.to_string(),
+            since,
+            looks: counts.looks,
+            absences: counts.absences,
+            next_look: at,
+            event,
+        };
+        self.writes.push(Write::Wait(row));
     }
 
     /// Takes a transition; it is durable after the next flush.

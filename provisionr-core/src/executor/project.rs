@@ -41,10 +41,11 @@ impl Projection {
                 operation: operation.id.to_string(),
                 since: *since,
                 looks: 0,
+                absences: 0,
                 next_look: *look_at,
                 event: wait.event.clone(),
             })),
-            _ if matches!(transition, Transition::WaitEnded { .. } | Transition::Dropped { .. } | Transition::Stuck { .. }) => {
+            _ if matches!(transition, Transition::Resolved { .. } | Transition::WaitEnded { .. } | Transition::Dropped { .. } | Transition::Stuck { .. }) => {
                 writes.push(Write::EndWait { run: self.run.clone(), operation: operation.id.to_string() });
             }
             _ => {}
@@ -82,5 +83,80 @@ impl Projection {
             _ => {}
         }
         writes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::executor::load;
+    use crate::store::{MemoryStore, RunFilter, Store};
+    use crate::{Actor, Event, EventKind, MemoryDirectory, Provisioner, Rules, TokioClock};
+    use provisionr_sdk::{Subject, Target, Timestamp};
+    use provisionr_testkit::{MemoryAdapter, MemoryFault};
+
+    const RULES: &str = "policies:\n  - { name: Sales, triggers: [{ team: sales }], provisions: [{ system: wiki, action: join_group, target: a }, { system: wiki, action: join_project, target: p, role: reader }] }\n  - { name: Legal, triggers: [{ team: legal }], provisions: [{ system: wiki, action: join_group, target: b }, { system: wiki, action: join_project, target: p, role: admin }] }\n";
+
+    /// What the store holds of links and grants, and what follows from its journals alone.
+    async fn stored_and_rebuilt(store: &MemoryStore) -> (Vec<String>, Vec<String>) {
+        let mut runs = store.runs(&RunFilter::all()).await.unwrap();
+        runs.sort_by_key(|run| run.version);
+        let (mut links, mut grants) = (BTreeMap::new(), BTreeMap::new());
+        for run in &runs {
+            let loaded = load(store, run).await.unwrap();
+            let (mut state, mut projection) = (RunState::new(&loaded.plan), Projection::new(run.id.clone(), &loaded.plan));
+            for transition in &loaded.transitions {
+                state.apply(transition).unwrap();
+                for write in projection.take(&loaded.plan, &state, transition) {
+                    match write {
+                        Write::Link(link) => drop(links.insert((link.subject.clone(), link.system.clone()), link)),
+                        Write::Give(grant) => drop(grants.insert((grant.system.clone(), grant.account.clone(), grant.key.clone()), grant)),
+                        Write::Drop { system, account, key } => drop(grants.remove(&(system, account, key))),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        let mut stored = Vec::new();
+        for link in store.links(&"p".into()).await.unwrap() {
+            for grant in store.ledger(&link.system, &link.account).await.unwrap() {
+                stored.push(format!("{grant:?}"));
+            }
+            stored.push(format!("{link:?}"));
+        }
+        let rebuilt = grants.values().map(|grant| format!("{grant:?}")).chain(links.values().map(|link| format!("{link:?}"))).collect();
+        (stored, rebuilt)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn links_and_ledger_rebuilt_from_journals_are_those_stored() {
+        let (store, wiki) = (MemoryStore::new(), MemoryAdapter::new("wiki"));
+        for (kind, target) in [("join_group", "a"), ("join_group", "b"), ("join_project", "p")] {
+            wiki.world().seed_target(kind, Target::new(target, target));
+        }
+        let world = wiki.world().clone();
+        let access = Provisioner::builder(store.clone(), MemoryDirectory::default())
+            .adapter(wiki)
+            .clock(TokioClock::starting_at(Timestamp::EPOCH))
+            .rules(Rules::parse("rules.yaml", RULES).unwrap())
+            .build()
+            .unwrap();
+        for (version, team) in ["sales", "legal", "none"].into_iter().enumerate() {
+            world.faults_on(1, "join_group", "b", MemoryFault::lose_answer());
+            world.faults_on(1, "join_group", "a", MemoryFault::lose_answer());
+            let subject = Subject::new("p").with("email", "p@x").with("team", team).with_version(version as u64);
+            let event = Event::new(format!("e{version}"), EventKind::Updated, Timestamp::EPOCH, subject);
+            let plan = access.plan(&event).await.unwrap();
+            let run = access.submit(plan, event.id(), Actor::service("test")).await.unwrap();
+            while !access.report(&run).await.unwrap().is_settled() {
+                access.driver().run_until_idle().await.unwrap();
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            }
+            let (stored, rebuilt) = stored_and_rebuilt(&store).await;
+            assert_eq!(stored, rebuilt, "after {team}");
+            assert_eq!(stored.len(), if team == "none" { 1 } else { 3 }, "after {team}: {stored:?}");
+        }
     }
 }

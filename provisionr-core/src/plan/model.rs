@@ -5,7 +5,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::order::{OrderError, order};
 use crate::desired::Reason;
 use crate::digest::Digest;
 use crate::record::Rank;
@@ -181,15 +180,6 @@ pub struct Plan {
 impl Plan {
     /// The version of the stored form.
     pub const FORMAT: u16 = 1;
-
-    /// A plan of these operations, put in order; nothing is known of accounts.
-    ///
-    /// # Errors
-    /// When operations wait for each other in a circle, or for one that is not there.
-    pub fn new(subject: SubjectId, version: u64, rank: Rank, rules: Digest, operations: Vec<Operation>) -> Result<Self, OrderError> {
-        let operations = order(operations)?;
-        Ok(Self { format: Self::FORMAT, subject, version, rank, rules, accounts: BTreeMap::new(), operations, blocked: Vec::new() })
-    }
 
     /// Says how the subject's account in a system is found.
     #[must_use]

@@ -7,7 +7,10 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
-use super::model::{Operation, OperationId};
+use super::model::{Operation, OperationId, Plan};
+use crate::digest::Digest;
+use crate::record::Rank;
+use provisionr_sdk::SubjectId;
 
 /// Operations that cannot be ordered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +54,17 @@ pub(crate) fn graph(operations: &[Operation]) -> Result<DiGraph<usize, ()>, Orde
         }
     }
     Ok(graph)
+}
+
+impl Plan {
+    /// A plan of these operations, put in order; nothing is known of accounts.
+    ///
+    /// # Errors
+    /// When operations wait for each other in a circle, or for one that is not there.
+    pub fn new(subject: SubjectId, version: u64, rank: Rank, rules: Digest, operations: Vec<Operation>) -> Result<Self, OrderError> {
+        let operations = order(operations)?;
+        Ok(Self { format: Self::FORMAT, subject, version, rank, rules, accounts: BTreeMap::new(), operations, blocked: Vec::new() })
+    }
 }
 
 /// Puts each operation after those it waits for; among those that are free, by id.

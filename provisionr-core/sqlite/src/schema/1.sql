@@ -64,6 +64,7 @@ CREATE TABLE wait (
     operation TEXT NOT NULL,
     since INTEGER NOT NULL,
     looks INTEGER NOT NULL,
+    absences INTEGER NOT NULL,
     next_look INTEGER NOT NULL,
     event TEXT,
     PRIMARY KEY (run, operation)

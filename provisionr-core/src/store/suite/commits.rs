@@ -17,7 +17,7 @@ pub(super) async fn a_commit_takes_effect_whole_or_not_at_all(fixture: &dyn Fixt
     let id = opened(&*store, "a").await;
     store.commit(Commit::new([link("s", "old"), park(&id, 0, None)])).await.unwrap();
     let before = store.run(&id).await.unwrap();
-    let wait = WaitRow { run: id.clone(), operation: "op".to_owned(), since: at(1), looks: 0, next_look: at(2), event: None };
+    let wait = WaitRow { run: id.clone(), operation: "op".to_owned(), since: at(1), looks: 0, absences: 0, next_look: at(2), event: None };
     let refused =
         Commit::new([append(&id, 0, 1, 5, &["x", "y"]), wake(&id, 3), link("s", "new"), Write::Wait(wait), open(run("b")), append(&id, 0, 1, 6, &["z"])]);
     assert!(matches!(store.commit(refused).await, Err(StoreError::Conflict { run }) if run == id));

@@ -133,6 +133,7 @@ pub(super) async fn waits_are_kept_by_operation(fixture: &dyn Fixture) {
         operation: operation.to_owned(),
         since: at(1),
         looks,
+        absences: looks / 2,
         next_look: at(2),
         event: event.map(Into::into),
     };
