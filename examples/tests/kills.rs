@@ -26,8 +26,12 @@ impl Company {
     }
 
     fn onboard(&self) -> Command {
+        self.onboard_with(&self.store())
+    }
+
+    fn onboard_with(&self, store: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_onboard"));
-        command.arg("--store").arg(self.store()).args(["--okta", &self.servers[0].url(), "--badge", &self.servers[1].url()]);
+        command.arg("--store").arg(store).args(["--okta", &self.servers[0].url(), "--badge", &self.servers[1].url()]);
         command
     }
 
@@ -113,6 +117,14 @@ fn killed_again_and_again_it_gets_there() {
 fn a_finished_run_is_not_run_again() {
     let company = Company::new();
     assert_done_once(&company, &company.finish(), "first");
+    // What is kept and what is told holds no secret.
+    let logged = company.onboard_with(&company.folder.path().join("other.db")).env("RUST_LOG", "trace").output().unwrap();
+    assert!(logged.stderr.len() > 1_000, "the log is heard");
+    for (what, bytes) in [("the store", std::fs::read(company.store()).unwrap()), ("the log", [logged.stdout, logged.stderr].concat())] {
+        for secret in [OktaFake::TOKEN, BadgeFake::TOKEN] {
+            assert!(!String::from_utf8_lossy(&bytes).contains(secret), "{what} holds a secret");
+        }
+    }
     let again = company.finish();
     assert!(text(&again).contains("going on with run_"), "{}", text(&again));
     assert_done_once(&company, &again, "second");

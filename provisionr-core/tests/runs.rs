@@ -281,3 +281,22 @@ async fn the_account_of_the_credential_itself_is_never_touched() {
     assert!(plan.operations.iter().all(|operation| operation.system != "wiki"), "{plan}");
     assert!(plan.blocked.iter().any(|blocked| blocked.why.contains("provisionr itself")), "{plan}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_seen_is_never_taken_away() {
+    let company = Company::new();
+    let access = company.process();
+    let run = submit(&access).await;
+    finish(&access, &run).await;
+    // A target that is wanted and cannot be seen any more might be any of those that provisionr gave.
+    company.wiki.hide_target("join_group", "sales");
+    let plan = access.plan(&sarah()).await.unwrap();
+    assert!(plan.operations.is_empty(), "{plan}");
+    assert!(!plan.blocked.is_empty(), "{plan}");
+    // Nor does a system that cannot be read lose anything, whatever the rules say now.
+    company.wiki.fail_reads(1_000, || AdapterError::unavailable("down"));
+    let moved = Subject::new("emp_0789").with("email", "sarah@company.com").with("job_title", "Account Executive").with_version(2);
+    let plan = access.plan(&Event::new("evt_2", EventKind::Updated, start(), moved)).await.unwrap();
+    assert!(plan.operations.iter().all(|operation| operation.system != "wiki"), "{plan}");
+    assert!(plan.blocked.iter().any(|blocked| blocked.system == "wiki"), "{plan}");
+}

@@ -506,7 +506,9 @@ impl Mover<'_> {
             _ => None,
         });
         for place in std::mem::take(&mut self.touched) {
-            self.tell(place);
+            if !self.executor.observers.is_empty() {
+                self.tell(place);
+            }
         }
         if let Some((at, verdict)) = settled {
             tracing::info!(run = %self.run.id, subject = %self.run.subject, %verdict, "run settled");

@@ -137,8 +137,10 @@ impl RunState {
     }
 
     fn step(&mut self, transition: &Transition) -> Result<(), IllegalTransition> {
-        let id = transition.operation().map(OperationId::to_string).unwrap_or_default();
-        let illegal = |phase, why| IllegalTransition { transition: transition.name(), operation: id.clone(), phase, why };
+        let illegal = |phase, why| {
+            let operation = transition.operation().map(OperationId::to_string).unwrap_or_default();
+            IllegalTransition { transition: transition.name(), operation, phase, why }
+        };
         let place = transition.operation().and_then(|id| self.places.get(id).copied()).ok_or_else(|| illegal("unknown", "the plan has no such operation"))?;
         let Some(operation) = self.operations.get_mut(place) else {
             return Err(illegal("unknown", "the plan has no such operation"));
