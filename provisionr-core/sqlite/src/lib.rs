@@ -79,6 +79,21 @@
 //! | 1,000 commits at once over 1,000 runs | 91,000 |
 //!
 //! Leasing and parking 100 runs takes 2 ms, among 1,000 due runs and among 100,000.
+//!
+//! `cargo bench -p provisionr-sqlite --bench runs` measures whole runs of operations that do nothing: each is durable
+//! as begun before its call, and as ended after it, together with the ledger's row of what it gave. On the same
+//! machine while it was quiet, release build, medians of 3 samples:
+//!
+//! | | operations | time | operations a second | peak memory of the process |
+//! |---|---|---|---|---|
+//! | one run, chains of 20 | 1,000 | 0.085 s | 11,700 | |
+//! | | 10,000 | 0.73 s | 13,600 | 36 MiB |
+//! | | 100,000 | 5.8 s | 17,300 | 186 MiB |
+//! | runs of 10, 256 moved at once | 1,000 | 0.095 s | 10,500 | |
+//! | | 10,000 | 0.75 s | 13,300 | |
+//! | | 100,000 | 7.0 s | 14,200 | 24 MiB |
+//!
+//! Ordering, writing and hashing a plan of 100,000 operations takes 0.21 s, folding its journal of 200,000 rows 0.08 s.
 
 mod apply;
 mod driver;
