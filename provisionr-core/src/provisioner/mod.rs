@@ -207,13 +207,23 @@ impl Provisioner {
         loop {
             moved.borrow_and_update();
             let row = self.row(run).await?;
-            let parked = row.owner.is_none() && self.0.executor.store.due(run).await?.is_none_or(|due| due > self.0.executor.clock.now());
-            if row.verdict.is_some() || parked {
+            if row.verdict.is_some() || self.is_parked(&row).await? {
                 return self.report(run).await;
             }
             // Another process may be moving it, of which nobody tells here.
             let _ = tokio::time::timeout(POLL, moved.changed()).await;
         }
+    }
+
+    /// Whether nobody moves a run, and nothing of it is due now.
+    async fn is_parked(&self, row: &RunRow) -> Result<bool, AccessError> {
+        let due = self.0.executor.store.due(&row.id).await?;
+        if row.owner.is_some() || due.is_some_and(|due| due <= self.0.executor.clock.now()) {
+            return Ok(false);
+        }
+        // A leased run is not due either: it may have been leased between the two reads.
+        let again = self.row(&row.id).await?;
+        Ok(again.owner.is_none() && again.epoch == row.epoch)
     }
 
     /// The run an event has opened, if it has.
