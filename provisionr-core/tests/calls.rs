@@ -10,7 +10,7 @@ use mockall::{Sequence, mock};
 use provisionr_core::plan::Action;
 use provisionr_core::store::Rank;
 use provisionr_core::*;
-use support::{finish, start};
+use support::{Hooked, finish, start};
 
 mock! {
     #[derive(Debug)]
@@ -174,4 +174,58 @@ async fn a_vendor_job_is_looked_at_with_its_ticket() {
         Ok(if looks == 1 { Probe::Pending(Wait::new(WaitReason::VendorJob, Duration::from_secs(5))) } else { Probe::Holds(held()) })
     });
     assert_eq!(run(desk).await.verdict, Some(Verdict::Completed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_an_intent_is_not_durable_yet_nothing_is_sent() {
+    // A commit takes three seconds here: a call that does not wait for it finds no intent in the journal.
+    for lanes in [false, true] {
+        let store = Hooked::slow(Duration::from_secs(3));
+        let durable = store.inner.clone();
+        let adapter = Watched { descriptor: described(lanes), durable };
+        let access = Provisioner::builder(store, MemoryDirectory::default()).adapter(adapter).clock(TokioClock::starting_at(start())).build().unwrap();
+        let subject = SubjectId::new("p");
+        let operation = Operation::new(&subject, "desk", "seat", Action::Change(Change::Grant(Entitlement::new("seat", "s-1"))));
+        let plan = Plan::new(subject, 1, Rank::Change, Digest::ZERO, vec![operation]).unwrap();
+        let run = access.submit(plan, &"e".into(), Actor::service("test")).await.unwrap();
+        assert_eq!(finish(&access, &run).await.verdict, Some(Verdict::Completed));
+    }
+}
+
+fn described(lanes: bool) -> Descriptor {
+    let descriptor = Descriptor::new("desk", "desk").kind(Kind::per_target::<Seat>("seat"));
+    if lanes { descriptor.lane(Lane::new("all")) } else { descriptor }
+}
+
+/// A system that looks into the journal at the moment a write reaches it.
+#[derive(Debug)]
+struct Watched {
+    descriptor: Descriptor,
+    durable: MemoryStore,
+}
+
+#[async_trait]
+impl Adapter for Watched {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    async fn find_account(&self, _cx: &CallContext, _who: &AccountQuery) -> Result<Found> {
+        Ok(Found::One(Account::new("a-1", AccountState::Active)))
+    }
+
+    async fn observe(&self, _cx: &CallContext, account: &Account, _scope: &Scope) -> Result<Observation> {
+        Ok(Observation::new(account.clone(), Vec::new(), Coverage::none()))
+    }
+
+    async fn apply(&self, cx: &CallContext, _request: &Request) -> Result<Outcome> {
+        let _permit = match self.descriptor.lanes.first() {
+            Some(lane) => cx.permit(&Call::new(lane.id.clone(), Access::Write)).await?,
+            None => Permit::free(),
+        };
+        let run = RunId::of(&"p".into(), &"e".into());
+        let rows = self.durable.journal(&run, 0, 10).await.unwrap();
+        assert!(rows.iter().any(|row| String::from_utf8_lossy(&row.bytes).contains(r#""is":"began""#)), "sent before its intent was durable");
+        Ok(Outcome::Applied(Receipt::new().before_absent()))
+    }
 }

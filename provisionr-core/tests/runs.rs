@@ -300,3 +300,21 @@ async fn what_cannot_be_seen_is_never_taken_away() {
     assert!(plan.operations.iter().all(|operation| operation.system != "wiki"), "{plan}");
     assert!(plan.blocked.iter().any(|blocked| blocked.system == "wiki"), "{plan}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_another_subject_was_given_meanwhile_is_left_to_a_person() {
+    let company = Company::new();
+    let access = company.process();
+    let namesake = Subject::new("emp_9999").with("email", "sarah@company.com").with("job_title", "Sales Engineer");
+    let event = Event::new("evt_2", EventKind::Hired, start(), namesake);
+    // Both are planned while nobody has the account.
+    let (first, second) = (access.plan(&sarah()).await.unwrap(), access.plan(&event).await.unwrap());
+    let first = access.submit(first, &"evt_0001".into(), Actor::service("hris")).await.unwrap();
+    finish(&access, &first).await;
+    let second = access.submit(second, event.id(), Actor::service("hris")).await.unwrap();
+    access.driver().run_until_idle().await.unwrap();
+    let report = access.report(&second).await.unwrap();
+    assert_eq!(report.count(Status::Stuck), 1, "{report}");
+    assert!(report.operations.iter().any(|line| line.detail.contains("belongs to subject emp_0789")), "{report}");
+    assert!(company.store.links(&"emp_9999".into()).await.unwrap().is_empty());
+}

@@ -1,5 +1,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod hooked;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use provisionr_core::plan::{Action, Operation, Plan};
 use provisionr_core::store::{Rank, RunFilter};
 use provisionr_core::*;
 use provisionr_testkit::{MemoryAdapter, World};
+
+pub use hooked::Hooked;
 
 pub fn start() -> Timestamp {
     "2024-11-24T09:00:00Z".parse().unwrap()
