@@ -318,3 +318,20 @@ async fn an_account_that_another_subject_was_given_meanwhile_is_left_to_a_person
     assert!(report.operations.iter().any(|line| line.detail.contains("belongs to subject emp_0789")), "{report}");
     assert!(company.store.links(&"emp_9999".into()).await.unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_provisionr_gave_is_taken_back_even_where_it_cannot_be_seen_any_more() {
+    let company = Company::new();
+    let access = company.process();
+    let run = submit(&access).await;
+    finish(&access, &run).await;
+    company.wiki.hide_target("join_group", "sales");
+    let moved = Subject::new("emp_0789").with("email", "sarah@company.com").with("job_title", "Account Executive").with_version(2);
+    let event = Event::new("evt_2", EventKind::Updated, start(), moved);
+    let plan = access.plan(&event).await.unwrap();
+    assert!(plan.operations.iter().any(|operation| operation.id.as_str() == "wiki:revoke/join_group/sales"), "{plan}");
+    // The system does not say whether it is gone, and so it is not taken for gone.
+    let run = access.submit(plan, event.id(), Actor::service("hris")).await.unwrap();
+    let report = finish(&access, &run).await;
+    assert_eq!((report.verdict, report.count(Status::Failed)), (Some(Verdict::Failed), 1), "{report}");
+}
