@@ -40,6 +40,8 @@ macro_rules! texts {
     )+};
 }
 
+pub(crate) use texts;
+
 texts! {
     /// The id of a run: of its subject and event, so that submitting twice gives the same.
     RunId;

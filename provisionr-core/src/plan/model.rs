@@ -10,33 +10,9 @@ use crate::digest::Digest;
 use crate::record::Rank;
 use provisionr_sdk::{AccountQuery, Change, Expect, GrantKey, IdempotencyKey, SubjectId, SystemName, TargetName, WaitReason};
 
-/// The id of an operation within its plan: `{system}:{what}`, the same for the same wanted difference in every plan.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OperationId(std::sync::Arc<str>);
-
-impl OperationId {
-    /// Wraps the text as it is.
-    pub fn new(text: impl Into<std::sync::Arc<str>>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for OperationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Debug for OperationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
+crate::record::texts! {
+    /// The id of an operation within its plan: `{system}:{what}`, the same for the same wanted difference in every plan.
+    OperationId;
 }
 
 /// What an operation does.
