@@ -59,19 +59,18 @@ pub(crate) fn diff(subject: &Subject, view: &SystemView<'_>) -> SystemDiff {
         builder.leave(&mut diff);
         return diff;
     }
-    let grants = builder.grants(&mut diff);
+    let mut grants = builder.grants(&mut diff);
     if !grants.is_empty() {
         builder.account(&grants, &mut diff);
     }
     if diff.stuck {
-        return diff;
+        // What cannot be given is no reason to leave what has to go.
+        grants.clear();
     }
     let first: Vec<_> = diff.account.iter().cloned().collect();
     let added = builder.ordered(grants, &first);
-    let added_ids: Vec<_> = added.iter().map(|operation| operation.id.clone()).collect();
+    builder.revokes(&added, &mut diff);
     diff.operations.extend(added);
-    // Adding comes before removing: a removal may take along what is still wanted.
-    builder.revokes(&added_ids, &mut diff);
     diff
 }
 
@@ -251,7 +250,10 @@ impl Builder<'_> {
     }
 
     /// Takes back what provisionr gave and nothing wants any more. What people gave is left to them.
-    fn revokes(&self, after: &[OperationId], diff: &mut SystemDiff) {
+    ///
+    /// A removal waits for an addition only where it would take along what is added: it must not hang on anything else
+    /// that may fail, or access would stay that has to go.
+    fn revokes(&self, added: &[Operation], diff: &mut SystemDiff) {
         let AccountView::Known(account) = &self.view.account else { return };
         let wanted = self.view.wanted.map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default();
         let undecided: BTreeSet<_> = self.view.wanted.iter().flat_map(|wanted| &wanted.contradictions).map(|contradiction| &contradiction.kind).collect();
@@ -283,13 +285,17 @@ impl Builder<'_> {
             };
             let key = kind.key_of(&entitlement);
             let target = TargetName::new(entitlement.target.as_str());
-            let operation =
-                self.operation(&format!("revoke/{key}"), Change::Revoke(entitlement)).expecting(expect).after(after.iter().cloned()).about(target, key);
+            let cascades = |operation: &&Operation| match &operation.action {
+                Action::Change(Change::Grant(granted)) => kind.cascades.iter().any(|cascade| cascade.kind == granted.kind),
+                _ => false,
+            };
+            let first = added.iter().filter(cascades).map(|operation| operation.id.clone());
+            let operation = self.operation(&format!("revoke/{key}"), Change::Revoke(entitlement)).expecting(expect).after(first).about(target, key);
             diff.operations.push(operation);
         }
     }
 
-    /// Keeps a leaver out at once, then takes back what provisionr gave.
+    /// Keeps a leaver out at once, and takes back what provisionr gave, whatever becomes of the suspension.
     fn leave(&self, diff: &mut SystemDiff) {
         let account = match &self.view.account {
             AccountView::Known(account) => account,
@@ -312,8 +318,7 @@ impl Builder<'_> {
             let before: Vec<_> = cut.iter().map(|operation| operation.id.clone()).collect();
             cut.push(self.operation("sessions", Change::EndSessions).after(before));
         }
-        let cut_ids: Vec<_> = cut.iter().map(|operation| operation.id.clone()).collect();
         diff.operations.extend(cut);
-        self.revokes(&cut_ids, diff);
+        self.revokes(&[], diff);
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::executor::{Executor, MoveError, Moved};
+use crate::executor::{Executor, MoveError};
 use crate::store::{Commit, RunId, RunRow, StoreError, WorkerId, Write};
 use provisionr_sdk::Timestamp;
 
@@ -122,7 +122,7 @@ impl Driver {
         }
     }
 
-    fn moved(&self, moving: &mut Moving, joined: Result<(Id, Result<Moved, MoveError>), tokio::task::JoinError>) {
+    fn moved(&self, moving: &mut Moving, joined: Result<(Id, Result<(), MoveError>), tokio::task::JoinError>) {
         let (id, result) = match joined {
             Ok((id, result)) => (id, Some(result)),
             Err(error) => (error.id(), None),
@@ -130,7 +130,7 @@ impl Driver {
         let Some((run, epoch)) = moving.runs.remove(&id) else { return };
         let now = self.executor.clock.now();
         match result {
-            Some(Ok(Moved::Settled(_) | Moved::Parked(_))) => {}
+            Some(Ok(())) => {}
             // Another owner has it.
             Some(Err(MoveError::Store(StoreError::Conflict { .. }))) => {}
             Some(Err(MoveError::Store(error))) => {
@@ -177,7 +177,7 @@ struct Stranded {
 
 #[derive(Default)]
 struct Moving {
-    tasks: JoinSet<Result<Moved, MoveError>>,
+    tasks: JoinSet<Result<(), MoveError>>,
     runs: HashMap<Id, (RunId, u64)>,
     stranded: Vec<Stranded>,
 }

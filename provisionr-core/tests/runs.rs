@@ -335,3 +335,36 @@ async fn what_provisionr_gave_is_taken_back_even_where_it_cannot_be_seen_any_mor
     let report = finish(&access, &run).await;
     assert_eq!((report.verdict, report.count(Status::Failed)), (Some(Verdict::Failed), 1), "{report}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leaver_whose_suspension_is_refused_loses_what_provisionr_gave_all_the_same() {
+    let company = Company::new();
+    let access = company.process();
+    let run = submit(&access).await;
+    finish(&access, &run).await;
+    let suspends = |request: &Request| matches!(request.change, Change::SetState(_));
+    company.wiki.faults_where(1_000, suspends, MemoryFault::refuse(|| AdapterError::refused("deactivate instead")));
+    let event = Event::new("evt_3", EventKind::Terminated, start(), Subject::new("emp_0789").with("email", "sarah@company.com").with_version(3));
+    let plan = access.plan(&event).await.unwrap();
+    let run = access.submit(plan, event.id(), Actor::service("hris")).await.unwrap();
+    let report = finish(&access, &run).await;
+    assert_eq!(report.verdict, Some(Verdict::Failed), "a person has to hear of it: {report}");
+    assert!(company.wiki.grants_of(&company.account()).is_empty(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mover_who_cannot_be_given_the_new_still_loses_the_old() {
+    let company = Company::new();
+    let counsel = "---\npolicy:\n  name: Legal\n  triggers: [{ job_title: Counsel }]\n  provisions: [{ system: wiki, action: join_group, target: legal }]\n";
+    let access = company.process_with(|builder| builder.rules(Rules::parse("rules.yaml", &format!("{RULES}{counsel}")).unwrap()));
+    let run = submit(&access).await;
+    finish(&access, &run).await;
+    company.wiki.faults_on(1_000, "join_group", "legal", MemoryFault::refuse(|| AdapterError::refused("the group is full")));
+    let moved = Subject::new("emp_0789").with("email", "sarah@company.com").with("job_title", "Counsel").with_version(2);
+    let event = Event::new("evt_2", EventKind::Updated, start(), moved);
+    let plan = access.plan(&event).await.unwrap();
+    let run = access.submit(plan, event.id(), Actor::service("hris")).await.unwrap();
+    let report = finish(&access, &run).await;
+    assert_eq!((report.count(Status::Failed), report.count(Status::Skipped)), (1, 0), "{report}");
+    assert!(company.wiki.grants_of(&company.account()).is_empty(), "{report}");
+}

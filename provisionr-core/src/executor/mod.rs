@@ -15,8 +15,8 @@ use crate::observer::{Observer, Progress};
 use crate::rate::Lanes;
 use crate::retry::RetryPolicy;
 use crate::run::{IllegalTransition, JournalError};
-use crate::store::{RunId, Store, StoreError, Verdict};
-use provisionr_sdk::{Adapter, CallContext, CallGate, Descriptor, SystemName, Timestamp};
+use crate::store::{RunId, Store, StoreError};
+use provisionr_sdk::{Adapter, CallContext, CallGate, Descriptor, SystemName};
 
 use gate::Gate;
 pub(crate) use load::load;
@@ -92,15 +92,6 @@ pub enum MoveError {
         /// Why.
         why: String,
     },
-}
-
-/// How far a run was moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moved {
-    /// To its end.
-    Settled(Verdict),
-    /// Until something outside has to happen; looked at again at this time, if ever.
-    Parked(Option<Timestamp>),
 }
 
 /// What moving runs needs; shared by all of them.

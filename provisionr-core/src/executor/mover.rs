@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use super::decide::{self, Decide, Look};
 use super::gate::{BeginRequest, Gate};
 use super::work::{self, AccountCell, Finished};
-use super::{Executor, MoveError, Moved, Projection, load};
+use super::{Executor, MoveError, Projection, load};
 use crate::digest::Digest;
 use crate::observer::Progress;
 use crate::plan::{Action, Operation, Plan};
@@ -66,7 +66,7 @@ impl Executor {
     ///
     /// - May be dropped at any await: what was begun is in doubt then, and looked at by the next owner.
     /// - Once `stop` is true nothing new is started; what is under way is waited for.
-    pub(crate) async fn move_run(&self, run: RunRow, mut stop: watch::Receiver<bool>) -> Result<Moved, MoveError> {
+    pub(crate) async fn move_run(&self, run: RunRow, mut stop: watch::Receiver<bool>) -> Result<(), MoveError> {
         let loaded = load(&*self.store, &run).await?;
         let (begin, mut begins) = mpsc::unbounded_channel();
         let mut mover = Mover {
@@ -117,7 +117,7 @@ impl Executor {
                     None => due,
                 };
                 mover.flush(Some(due)).await?;
-                return Ok(verdict.map_or(Moved::Parked(due), Moved::Settled));
+                return Ok(());
             }
             let wake = mover.state.next_due().filter(|_| !stopping);
             let pause = wake.map_or(Duration::from_secs(3600), |wake| wake.since(self.clock.now()).max(Duration::from_millis(1)));

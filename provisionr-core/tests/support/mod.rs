@@ -5,8 +5,7 @@ mod hooked;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use provisionr_core::plan::{Action, Operation, Plan};
-use provisionr_core::store::{Rank, RunFilter};
+use provisionr_core::store::RunFilter;
 use provisionr_core::*;
 use provisionr_testkit::{MemoryAdapter, World};
 
@@ -133,23 +132,6 @@ impl Observer for Heard {
             self.0.lock().unwrap().push(format!("{system} {title}: {}", phase.name()));
         }
     }
-}
-
-/// A plan of operations that stand for themselves: `chains` chains of `length`.
-pub fn chains(system: &str, chains: usize, length: usize) -> Plan {
-    let subject = SubjectId::new("bench");
-    let mut operations = Vec::new();
-    for chain in 0..chains {
-        let mut before: Option<OperationId> = None;
-        for link in 0..length {
-            let target = format!("{chain:06}-{link:04}");
-            let change = Change::Grant(Entitlement::new("join_group", target.as_str()));
-            let operation = Operation::new(&subject, system, &target, Action::Change(change)).after(before);
-            before = Some(operation.id.clone());
-            operations.push(operation);
-        }
-    }
-    Plan::new(subject, 1, Rank::Change, Digest::ZERO, operations).unwrap()
 }
 
 pub fn all_runs() -> RunFilter {
