@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::account::AccountState;
-use crate::id::{KindName, SystemName, SystemType};
-use crate::kind::{ChangeFacts, Kind, Undo};
+use crate::id::{KindName, LaneId, SystemName, SystemType};
+use crate::kind::{Calls, ChangeFacts, Kind, Undo};
 use crate::kinds::Kinds;
 use crate::lane::Lane;
 
@@ -211,6 +211,11 @@ pub struct AccountFacts {
     pub update: ChangeFacts,
     /// What is known of changing states.
     pub set_state: ChangeFacts,
+    /// What is known of ending sessions.
+    pub end_sessions: ChangeFacts,
+    /// The calls that find an account whose id is known, lane by lane; where none are given a forecast counts one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub find: Vec<Calls>,
 }
 
 impl Default for AccountFacts {
@@ -223,6 +228,8 @@ impl Default for AccountFacts {
             create: None,
             update: ChangeFacts::set(),
             set_state: ChangeFacts::set(),
+            end_sessions: ChangeFacts::set(),
+            find: Vec::new(),
         }
     }
 }
@@ -286,6 +293,20 @@ impl AccountFacts {
     #[must_use]
     pub fn moved(mut self, facts: ChangeFacts) -> Self {
         self.set_state = facts;
+        self
+    }
+
+    /// What is known of ending sessions.
+    #[must_use]
+    pub fn logged_out(mut self, facts: ChangeFacts) -> Self {
+        self.end_sessions = facts;
+        self
+    }
+
+    /// Finding an account whose id is known takes so many calls of a lane.
+    #[must_use]
+    pub fn found_with(mut self, lane: impl Into<LaneId>, count: u32) -> Self {
+        self.find.push(Calls { lane: lane.into(), count });
         self
     }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::entitlement::{Entitlement, GrantKey, typed};
-use crate::id::{KindName, RoleName};
+use crate::id::{KindName, LaneId, RoleName};
 use crate::level::Level;
 
 /// How often a change may be sent when it is not known whether it took effect.
@@ -65,6 +65,15 @@ pub enum Mail {
     Sent,
 }
 
+/// How many calls of a lane something takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Calls {
+    /// The lane they count on.
+    pub lane: LaneId,
+    /// How many.
+    pub count: u32,
+}
+
 /// What is known of one sort of write at a vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeFacts {
@@ -76,12 +85,16 @@ pub struct ChangeFacts {
     pub undo: Undo,
     /// Whether the person gets a mail.
     pub mail: Mail,
+    /// The calls of an attempt that meets no trouble, lane by lane, beside those that find the account. A forecast
+    /// rests on them; where none are given it counts one, on no lane.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Calls>,
 }
 
 impl Default for ChangeFacts {
     /// The careful ones: never repeated without a look, visible at once, can be taken back, no mail.
     fn default() -> Self {
-        Self { repeat: Repeat::Unsafe, visibility: Visibility::ReadYourWrites, undo: Undo::Inverse, mail: Mail::None }
+        Self { repeat: Repeat::Unsafe, visibility: Visibility::ReadYourWrites, undo: Undo::Inverse, mail: Mail::None, calls: Vec::new() }
     }
 }
 
@@ -121,6 +134,13 @@ impl ChangeFacts {
     #[must_use]
     pub fn mails(mut self) -> Self {
         self.mail = Mail::Sent;
+        self
+    }
+
+    /// An attempt that meets no trouble takes so many calls of a lane, beside those that find the account.
+    #[must_use]
+    pub fn calls(mut self, lane: impl Into<LaneId>, count: u32) -> Self {
+        self.calls.push(Calls { lane: lane.into(), count });
         self
     }
 }

@@ -82,7 +82,8 @@ pub use id::{
     VendorRequestId,
 };
 pub use kind::{
-    AccountNeed, BatchRule, Cardinality, Cascade, ChangeFacts, Contention, Kind, Mail, OnCreate, Param, ParamType, Part, Repeat, Role, Roles, Undo, Visibility,
+    AccountNeed, BatchRule, Calls, Cardinality, Cascade, ChangeFacts, Contention, Kind, Mail, OnCreate, Param, ParamType, Part, Repeat, Role, Roles, Undo,
+    Visibility,
 };
 pub use kinds::{KindProblem, Kinds, Wanted, suggestion};
 pub use lane::{Lane, LaneReading, Window};

@@ -20,7 +20,7 @@ pub(super) fn facts(descriptor: &Descriptor, change: &Change) -> ChangeFacts {
         Change::EnsureAccount(_) => descriptor.accounts.create.clone().unwrap_or_default(),
         Change::UpdateAccount(_) => descriptor.accounts.update.clone(),
         Change::SetState(_) => descriptor.accounts.set_state.clone(),
-        Change::EndSessions => ChangeFacts::set(),
+        Change::EndSessions => descriptor.accounts.end_sessions.clone(),
         Change::Grant(entitlement) => kind(entitlement).map(|kind| kind.grant.clone()).unwrap_or_default(),
         Change::Revoke(entitlement) | Change::Withdraw(entitlement) => kind(entitlement).map(|kind| kind.revoke.clone()).unwrap_or_default(),
         _ => ChangeFacts::default(),
