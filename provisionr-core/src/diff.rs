@@ -172,7 +172,7 @@ impl Builder<'_> {
             AccountView::Unclear(why) => Err(format!("whether there is an account cannot be told: {why}")),
             AccountView::Known(account) => self.usable(account),
             AccountView::Absent => match self.view.origin {
-                AccountOrigin::Create => self.create().map(Some),
+                AccountOrigin::Create | AccountOrigin::Invite => self.create().map(Some),
                 AccountOrigin::FirstLogin => Ok(Some(self.awaited(WaitReason::FirstLogin))),
                 AccountOrigin::Federated => Ok(Some(self.awaited(WaitReason::AccountAppears))),
                 AccountOrigin::Existing => Err("there is no account, and accounts here are made by somebody else".to_owned()),

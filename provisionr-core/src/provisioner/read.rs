@@ -74,7 +74,7 @@ impl<'e> Reader<'e, '_> {
     /// declares, filled with the subject's e-mail address and id.
     fn who(&self, known: Option<&provisionr_sdk::AccountId>) -> AccountQuery {
         let descriptor = self.adapter.descriptor();
-        let ruled = self.rules.topology().system(&descriptor.system).map(|topology| topology.identity_keys(self.subject)).unwrap_or_default();
+        let ruled = self.rules.topology().system(&descriptor.system).map(|topology| topology.identity_keys(self.subject, &|_| None)).unwrap_or_default();
         let keys = if ruled.is_empty() {
             let declared = descriptor.accounts.keys.iter().filter_map(|key| {
                 let value = match key.name {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use provisionr_sdk::{Ability, Cardinality, Descriptor, GrantKey, KindName, KindProblem, Kinds, Level, ParamType, Subject, SystemName, Target, Wanted};
 
 use super::Rules;
 use super::diagnostic::{Diagnostic, DiagnosticCode, RulesError, did_you_mean, quoted};
 use super::index::Match;
+use super::lifecycle::LifecycleRules;
 use super::policy::{Policy, Provision};
 use super::read::SystemPlaces;
 use super::scalar::Scalar;
@@ -21,6 +23,8 @@ pub struct CheckedRules {
     rules: Rules,
     /// Per policy, in the order of its lines.
     provisions: Arc<[Vec<CheckedProvision>]>,
+    /// By the system whose accounts another one makes.
+    federations: Arc<BTreeMap<SystemName, CheckedProvision>>,
 }
 
 /// A provision that fits its system.
@@ -51,6 +55,21 @@ impl CheckedRules {
         self.rules.topology()
     }
 
+    /// When access begins, how long it lasts, and when it ends.
+    pub fn lifecycle(&self) -> &LifecycleRules {
+        self.rules.lifecycle()
+    }
+
+    /// How long a person keeps what the rules no longer give them in a system.
+    pub fn grace(&self, system: &SystemName) -> Duration {
+        self.rules.grace(system)
+    }
+
+    /// The system that makes the accounts of this one, and what is granted there so that it does.
+    pub(crate) fn federation(&self, system: &SystemName) -> Option<(&SystemName, &CheckedProvision)> {
+        self.federations.get(system).map(|provision| (&provision.system, provision))
+    }
+
     pub(crate) fn matches(&self, subject: &Subject) -> Vec<Match> {
         self.rules.matches(subject)
     }
@@ -72,7 +91,7 @@ pub(crate) fn check<'d>(rules: &Rules, descriptors: impl IntoIterator<Item = &'d
     }
     match RulesError::of(checker.problems) {
         Some(error) => Err(error),
-        None => Ok(CheckedRules { rules: rules.clone(), provisions }),
+        None => Ok(CheckedRules { rules: rules.clone(), provisions, federations: Arc::default() }),
     }
 }
 

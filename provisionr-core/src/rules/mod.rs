@@ -30,7 +30,9 @@
 mod check;
 mod diagnostic;
 mod index;
+mod lifecycle;
 mod load;
+mod login;
 mod policy;
 mod read;
 mod revision;
@@ -46,6 +48,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use provisionr_sdk::{Descriptor, Subject, SystemName};
 use serde_json::Value;
@@ -54,11 +57,13 @@ pub(crate) use check::CheckedProvision;
 pub use check::CheckedRules;
 pub use diagnostic::{Diagnostic, DiagnosticCode, RulesError};
 use index::{Index, Match};
+pub use lifecycle::{Cannot, Cut, LeaverRules, LifecycleRules, OnLeave};
 use load::Files;
+pub use login::LoginTemplate;
 pub use policy::{Policy, Provision};
 use read::{Read, SystemPlaces};
 use source::{Place, Source};
-pub use topology::{AccountOrigin, KeyMapping, SystemTopology, Topology};
+pub use topology::{AccountField, AccountOrigin, Federation, KeyMapping, KeySource, Ownership, ProfileMapping, SystemTopology, Topology};
 pub(crate) use trigger::{Audience, EVERYONE};
 
 use crate::digest::Digest;
@@ -74,6 +79,7 @@ struct Content {
     policies: Vec<Policy>,
     index: Index,
     topology: Topology,
+    lifecycle: LifecycleRules,
     places: BTreeMap<SystemName, (Place, SystemPlaces)>,
     revision: Digest,
 }
@@ -157,7 +163,8 @@ impl Rules {
     }
 
     fn built(sources: Vec<Arc<Source>>, read: Read) -> Self {
-        let Read { mut policies, systems, .. } = read;
+        let Read { mut policies, systems, lifecycle, .. } = read;
+        let lifecycle = lifecycle.map(|lifecycle| lifecycle.value).unwrap_or_default();
         policies.sort_by(|one, two| one.name.cmp(&two.name));
         let mut topology = Topology::default();
         let mut places = BTreeMap::new();
@@ -166,8 +173,8 @@ impl Rules {
             topology.systems.insert(name.clone(), system.topology);
             places.insert(name, (system.place, system.places));
         }
-        let revision = revision::revision(&policies, &topology);
-        Self(Arc::new(Content { sources, index: Index::new(&policies), policies, topology, places, revision }))
+        let revision = revision::revision(&policies, &topology, &lifecycle);
+        Self(Arc::new(Content { sources, index: Index::new(&policies), policies, topology, lifecycle, places, revision }))
     }
 
     /// Holds the rules against the systems a host has: systems, actions, roles and parameters, and topology.
@@ -199,6 +206,16 @@ impl Rules {
     /// How accounts come about, as far as the rules say it.
     pub fn topology(&self) -> &Topology {
         &self.0.topology
+    }
+
+    /// When access begins, how long it lasts, and when it ends.
+    pub fn lifecycle(&self) -> &LifecycleRules {
+        &self.0.lifecycle
+    }
+
+    /// How long a person keeps what the rules no longer give them in a system.
+    pub fn grace(&self, system: &SystemName) -> Duration {
+        self.topology().system(system).and_then(|system| system.grace).unwrap_or(self.lifecycle().grace)
     }
 
     fn sources(&self) -> &[Arc<Source>] {

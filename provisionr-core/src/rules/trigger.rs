@@ -100,7 +100,7 @@ impl Matcher {
 }
 
 /// A day, or the UTC day of a point in time.
-fn day(value: &Scalar) -> Option<Date> {
+pub(crate) fn day(value: &Scalar) -> Option<Date> {
     let Scalar::Text(text) = value else { return None };
     text.parse::<Date>().ok().or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::date))
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, DiagnosticCode, did_you_mean, quoted};
+use super::lifecycle::LifecycleRules;
 use super::policy::Policy;
 use super::scalar::Scalar;
 use super::source::{Located, Place, Source, Span};
@@ -20,6 +21,7 @@ pub(crate) struct Read {
     pub(crate) policies: Vec<Policy>,
     /// By system, with the place of its name and of everything inside.
     pub(crate) systems: BTreeMap<Box<str>, ReadSystem>,
+    pub(crate) lifecycle: Option<Located<LifecycleRules>>,
     pub(crate) problems: Vec<Diagnostic>,
 }
 

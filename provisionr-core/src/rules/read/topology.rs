@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::{DiagnosticCode, did_you_mean, quoted};
 use super::super::source::{Located, Span};
-use super::super::topology::{AccountOrigin, KeyMapping, SystemTopology};
+use super::super::topology::{AccountOrigin, KeyMapping, KeySource, Ownership, ProfileMapping, SystemTopology};
 use super::super::tree::{Node, NodeValue};
 use super::{ReadSystem, Reader, SystemPlaces};
 
@@ -52,17 +52,17 @@ impl Reader<'_> {
                 "key" => {
                     let Some(text) = self.text(key, value, "`key`") else { continue };
                     places.keys.push(Located { value: text.value.into(), place: text.place });
-                    topology.keys.push(KeyMapping { key: text.value.to_owned(), attribute: text.value.to_owned() });
+                    topology.keys.push(KeyMapping { key: text.value.to_owned(), source: KeySource::Subject(text.value.to_owned()) });
                 }
                 "keys" => {
                     for (account, attribute) in self.mappings(key, value, "`keys`") {
-                        topology.keys.push(KeyMapping { key: account.value.to_string(), attribute });
+                        topology.keys.push(KeyMapping { key: account.value.to_string(), source: KeySource::Subject(attribute) });
                         places.keys.push(account);
                     }
                 }
                 _ => {
                     for (account, attribute) in self.mappings(key, value, "`profile`") {
-                        topology.profile.insert(account.value.to_string(), attribute);
+                        topology.profile.insert(account.value.to_string(), ProfileMapping { from: Some(attribute), own: Ownership::Always });
                         places.profile.push(account);
                     }
                 }
