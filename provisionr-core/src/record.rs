@@ -191,6 +191,30 @@ pub struct JournalRow {
     pub hash: Digest,
 }
 
+/// A message to the owner of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxRow {
+    /// The run.
+    pub run: RunId,
+    /// Its place among the messages of the run: each has a higher one than those before, also when they are taken.
+    pub seq: u64,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// The message, in its stored form.
+    pub bytes: Vec<u8>,
+}
+
+/// A subject as it was last planned for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectRow {
+    /// The subject.
+    pub id: SubjectId,
+    /// Its version.
+    pub version: u64,
+    /// The subject, in its stored form.
+    pub bytes: Vec<u8>,
+}
+
 /// Which account is a subject's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkRow {

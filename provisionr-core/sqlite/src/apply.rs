@@ -1,11 +1,12 @@
 //! The writes of a commit, within a transaction that the writer holds.
 
-use provisionr_core::store::{Commit, LedgerRow, LinkRow, NewRow, PlanRow, RunId, RunRow, StoreError, WaitRow, Write};
-use provisionr_core::{EventKey, Timestamp};
+use provisionr_core::store::{Commit, LedgerRow, LinkRow, NewRow, PlanRow, RunId, RunRow, StoreError, SubjectRow, WaitRow, Write};
+use provisionr_core::{EventId, EventKey, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::error::failed;
-use crate::row::{rank_number, text, unsigned, verdict_number};
+use crate::row::{rank, rank_number, text, unsigned, verdict_number};
+use crate::{inbox, read};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -33,10 +34,10 @@ fn made_before(connection: &Connection, commit: &Commit) -> Result<bool> {
 }
 
 /// What a write to a run has to know of it.
-struct Standing {
-    num: i64,
+pub(crate) struct Standing {
+    pub(crate) num: i64,
     length: u64,
-    epoch: u64,
+    pub(crate) epoch: u64,
 }
 
 fn standing(connection: &Connection, run: &RunId) -> Result<Option<Standing>> {
@@ -44,7 +45,7 @@ fn standing(connection: &Connection, run: &RunId) -> Result<Option<Standing>> {
     one(connection, "SELECT num, length, epoch FROM run WHERE id = ?", [run.as_str()], read)
 }
 
-fn known(connection: &Connection, run: &RunId) -> Result<Standing> {
+pub(crate) fn known(connection: &Connection, run: &RunId) -> Result<Standing> {
     standing(connection, run)?.ok_or_else(|| StoreError::Conflict { run: run.clone() })
 }
 
@@ -82,11 +83,11 @@ fn apply(connection: &Connection, write: &Write) -> Result<()> {
             let length = (at + rows.len() as u64).cast_signed();
             match verdict {
                 None => change(connection, "UPDATE run SET length = ?, head = ? WHERE num = ?", params![length, head.as_bytes(), standing.num]),
-                Some(verdict) => change(
-                    connection,
-                    "UPDATE run SET length = ?, head = ?, verdict = ?, owner = NULL, due = NULL, woken = NULL WHERE num = ?",
-                    params![length, head.as_bytes(), verdict_number(*verdict)?, standing.num],
-                ),
+                Some(verdict) => {
+                    let sql = "UPDATE run SET length = ?, head = ?, verdict = ?, owner = NULL, due = NULL, woken = NULL WHERE num = ?";
+                    change(connection, sql, params![length, head.as_bytes(), verdict_number(*verdict)?, standing.num])?;
+                    inbox::close(connection, &standing)
+                }
             }
         }
         Write::Park { run, epoch, due } => {
@@ -100,13 +101,11 @@ fn apply(connection: &Connection, write: &Write) -> Result<()> {
                        WHERE num = ?2 AND verdict IS NULL";
             change(connection, sql, params![due.map(Timestamp::as_millis), standing.num])
         }
-        Write::Wake { run, at } => {
-            let standing = known(connection, run)?;
-            let sql = "UPDATE run SET due = iif(owner IS NULL, min(coalesce(due, ?1), ?1), due),
-                                      woken = iif(owner IS NULL, NULL, min(coalesce(woken, ?1), ?1))
-                       WHERE num = ?2 AND verdict IS NULL";
-            change(connection, sql, params![at.as_millis(), standing.num])
-        }
+        Write::Wake { run, at } => wake(connection, &known(connection, run)?, *at).map(drop),
+        Write::Send { run, id, at, bytes } => inbox::send(connection, run, *id, *at, bytes),
+        Write::Take { run, epoch, upto } => inbox::take(connection, run, *epoch, *upto),
+        Write::Subject(row) => subject(connection, row),
+        Write::Event { event, run } => lead(connection, event, run),
         Write::Link(row) => link(connection, row),
         Write::Unlink { subject, system } => change(connection, "DELETE FROM link WHERE subject = ? AND system = ?", [subject.as_str(), system.as_str()]),
         Write::Give(row) => give(connection, row),
@@ -124,12 +123,14 @@ fn apply(connection: &Connection, write: &Write) -> Result<()> {
 
 fn open(connection: &Connection, run: &RunRow, plan: &PlanRow, rows: &[NewRow]) -> Result<()> {
     run.check_opening(plan, rows)?;
-    let first = one(connection, "SELECT id FROM run WHERE event = ?", [run.event.as_str()], |row| Ok(RunId::new(text(row, 0)?)))?;
-    if let Some(first) = first {
+    if let Some(first) = read::run_of_event(connection, &run.event).map_err(failed)? {
         return Err(StoreError::Duplicate { event: run.event.clone(), run: first });
     }
     if standing(connection, &run.id)?.is_some() {
         return Err(StoreError::Conflict { run: run.id.clone() });
+    }
+    if let Some(above) = above(connection, run)? {
+        return Err(StoreError::Outranked { run: above });
     }
     let sql = "INSERT INTO plan (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING";
     change(connection, sql, params![plan.digest.as_bytes(), plan.bytes])?;
@@ -156,6 +157,45 @@ fn open(connection: &Connection, run: &RunRow, plan: &PlanRow, rows: &[NewRow]) 
         ],
     )?;
     insert_rows(connection, connection.last_insert_rowid(), 0, None, rows)
+}
+
+pub(crate) const STANDING: &str = "SELECT id, version, rank FROM run WHERE subject = ? AND verdict IS NULL";
+
+/// The highest unsettled run of the same subject, if it stands above this one. Versions are compared here: the largest
+/// are negative in the file.
+fn above(connection: &Connection, run: &RunRow) -> Result<Option<RunId>> {
+    let read = |row: &Row<'_>| Ok(((unsigned(row, 1)?, rank(row, 2)?), RunId::new(text(row, 0)?)));
+    let mut statement = connection.prepare_cached(STANDING).map_err(failed)?;
+    let others: Vec<_> = statement.query_map([run.subject.as_str()], read).and_then(Iterator::collect).map_err(failed)?;
+    let highest = others.into_iter().max_by_key(|(place, _)| *place);
+    Ok(highest.filter(|(place, _)| *place > (run.version, run.rank)).map(|(_, id)| id))
+}
+
+/// Says whether the run is not settled; one that is cannot be woken.
+pub(crate) fn wake(connection: &Connection, standing: &Standing, at: Timestamp) -> Result<bool> {
+    let sql = "UPDATE run SET due = iif(owner IS NULL, min(coalesce(due, ?1), ?1), due),
+                              woken = iif(owner IS NULL, NULL, min(coalesce(woken, ?1), ?1))
+               WHERE num = ?2 AND verdict IS NULL";
+    let woken = connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params![at.as_millis(), standing.num]));
+    woken.map(|runs| runs > 0).map_err(failed)
+}
+
+fn subject(connection: &Connection, row: &SubjectRow) -> Result<()> {
+    let version = one(connection, "SELECT version FROM subject WHERE id = ?", [row.id.as_str()], |row| unsigned(row, 0))?;
+    if let Some(version) = version.filter(|version| *version > row.version) {
+        return Err(StoreError::Overtaken { subject: row.id.clone(), version });
+    }
+    let sql = "INSERT INTO subject (id, version, bytes) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET version = excluded.version, bytes = excluded.bytes";
+    change(connection, sql, params![row.id.as_str(), row.version.cast_signed(), row.bytes])
+}
+
+fn lead(connection: &Connection, event: &EventId, run: &RunId) -> Result<()> {
+    let standing = known(connection, run)?;
+    match read::run_of_event(connection, event).map_err(failed)? {
+        Some(first) if first == *run => Ok(()),
+        Some(first) => Err(StoreError::Duplicate { event: event.clone(), run: first }),
+        None => change(connection, "INSERT INTO event (id, run) VALUES (?, ?)", params![event.as_str(), standing.num]),
+    }
 }
 
 fn insert_rows(connection: &Connection, num: i64, at: u64, append: Option<u64>, rows: &[NewRow]) -> Result<()> {
@@ -197,10 +237,10 @@ fn wait(connection: &Connection, row: &WaitRow) -> Result<()> {
     )
 }
 
-fn change(connection: &Connection, sql: &str, params: impl Params) -> Result<()> {
+pub(crate) fn change(connection: &Connection, sql: &str, params: impl Params) -> Result<()> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map(drop).map_err(failed)
 }
 
-fn one<T>(connection: &Connection, sql: &str, params: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>> {
+pub(crate) fn one<T>(connection: &Connection, sql: &str, params: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(params, read).optional()).map_err(failed)
 }

@@ -98,6 +98,7 @@
 mod apply;
 mod driver;
 mod error;
+mod inbox;
 mod lease;
 mod open;
 mod read;

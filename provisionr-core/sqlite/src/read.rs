@@ -1,6 +1,6 @@
 //! What is read, on the reader's connection.
 
-use provisionr_core::store::{JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunId, RunRow, WaitRow};
+use provisionr_core::store::{InboxRow, JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunId, RunRow, SubjectRow, WaitRow};
 use provisionr_core::{AccountId, Digest, EventId, SubjectId, SystemName, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, named_params, params};
@@ -34,8 +34,11 @@ pub(crate) fn run(connection: &Connection, id: &RunId) -> Result<Option<RunRow>>
     one(connection, &format!("SELECT {RUN} FROM run WHERE id = ?"), [id.as_str()], row::run)
 }
 
+pub(crate) const RUN_OF_EVENT: &str = "SELECT id FROM run WHERE event = ?1
+     UNION ALL SELECT run.id FROM event JOIN run ON run.num = event.run WHERE event.id = ?1";
+
 pub(crate) fn run_of_event(connection: &Connection, event: &EventId) -> Result<Option<RunId>> {
-    one(connection, "SELECT id FROM run WHERE event = ?", [event.as_str()], |row| Ok(RunId::new(text(row, 0)?)))
+    one(connection, RUN_OF_EVENT, [event.as_str()], |row| Ok(RunId::new(text(row, 0)?)))
 }
 
 pub(crate) fn runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<RunRow>> {
@@ -86,6 +89,18 @@ pub(crate) fn journal(connection: &Connection, id: &RunId, from: u64, most: usiz
 
 pub(crate) fn plan(connection: &Connection, digest: &Digest) -> Result<Option<PlanRow>> {
     one(connection, "SELECT bytes FROM plan WHERE digest = ?", params![digest.as_bytes()], |row| Ok(PlanRow { digest: *digest, bytes: row.get(0)? }))
+}
+
+pub(crate) const INBOX: &str =
+    "SELECT seq, at, bytes FROM inbox WHERE run = (SELECT num FROM run WHERE id = ?) AND bytes IS NOT NULL ORDER BY seq";
+
+pub(crate) fn inbox(connection: &Connection, run: &RunId) -> Result<Vec<InboxRow>> {
+    all(connection, INBOX, [run.as_str()], |row| Ok(InboxRow { run: run.clone(), seq: row::unsigned(row, 0)?, at: time(row, 1)?, bytes: row.get(2)? }))
+}
+
+pub(crate) fn subject(connection: &Connection, id: &SubjectId) -> Result<Option<SubjectRow>> {
+    let read = |row: &Row<'_>| Ok(SubjectRow { id: id.clone(), version: row::unsigned(row, 0)?, bytes: row.get(1)? });
+    one(connection, "SELECT version, bytes FROM subject WHERE id = ?", [id.as_str()], read)
 }
 
 pub(crate) fn links(connection: &Connection, subject: &SubjectId) -> Result<Vec<LinkRow>> {

@@ -38,7 +38,6 @@ pub(crate) fn verdict_number(verdict: Verdict) -> std::result::Result<i64, Store
 /// A run from a row of the columns [`RUN`].
 pub(crate) fn run(row: &Row<'_>) -> Result<RunRow> {
     let actor: Actor = serde_json::from_str(text(row, 5)?).map_err(|error| damaged(5, Type::Text, error))?;
-    let rank = one_of(row, 3, RANKS, rank_number)?;
     let verdict = match row.get::<_, Option<i64>>(12)? {
         Some(_) => Some(one_of(row, 12, VERDICTS, verdict_number)?),
         None => None,
@@ -47,7 +46,7 @@ pub(crate) fn run(row: &Row<'_>) -> Result<RunRow> {
         id: RunId::new(text(row, 0)?),
         subject: text(row, 1)?.into(),
         version: unsigned(row, 2)?,
-        rank,
+        rank: rank(row, 3)?,
         event: text(row, 4)?.into(),
         actor,
         plan: digest(row, 6)?,
@@ -58,6 +57,10 @@ pub(crate) fn run(row: &Row<'_>) -> Result<RunRow> {
         owner: row.get_ref(11)?.as_str_or_null()?.map(WorkerId::new),
         verdict,
     })
+}
+
+pub(crate) fn rank(row: &Row<'_>, column: usize) -> Result<Rank> {
+    one_of(row, column, RANKS, rank_number)
 }
 
 pub(crate) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str> {

@@ -8,7 +8,9 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use provisionr_core::store::{Commit, Enlisted, JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunId, RunRow, Store, StoreError, WaitRow, WorkerId};
+use provisionr_core::store::{
+    Commit, Enlisted, InboxRow, JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunId, RunRow, Store, StoreError, SubjectRow, WaitRow, WorkerId,
+};
 use provisionr_core::{AccountId, Digest, EventId, SubjectId, SystemName, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -193,6 +195,16 @@ impl Store for SqliteStore {
     async fn plan(&self, digest: &Digest) -> Result<Option<PlanRow>> {
         let digest = *digest;
         self.read(move |connection| read::plan(connection, &digest)).await
+    }
+
+    async fn inbox(&self, run: &RunId) -> Result<Vec<InboxRow>> {
+        let run = run.clone();
+        self.read(move |connection| read::inbox(connection, &run)).await
+    }
+
+    async fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectRow>> {
+        let subject = subject.clone();
+        self.read(move |connection| read::subject(connection, &subject)).await
     }
 
     async fn links(&self, subject: &SubjectId) -> Result<Vec<LinkRow>> {

@@ -168,7 +168,20 @@ async fn each_commit_is_synced() {
 fn what_grows_is_never_read_whole() {
     let mut connection = Connection::open_in_memory().unwrap();
     crate::schema::migrate(&mut connection).unwrap();
-    let mut queries = vec![crate::lease::DUE.to_owned(), crate::lease::NEXT_DUE.to_owned(), crate::read::JOURNAL.to_owned()];
+    let mut queries: Vec<String> = [
+        crate::lease::DUE,
+        crate::lease::NEXT_DUE,
+        crate::read::JOURNAL,
+        crate::read::INBOX,
+        crate::read::RUN_OF_EVENT,
+        crate::apply::STANDING,
+        crate::inbox::SENT,
+        crate::inbox::LAST,
+        crate::inbox::TAKE,
+        crate::inbox::FORGET,
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let mut after = RunFilter::all().after(provisionr_core::store::RunId::new("r"));
     queries.push(crate::read::runs_sql(&after));
     queries.push(crate::read::runs_sql(&after.clone().unsettled()));

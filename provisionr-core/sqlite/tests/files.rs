@@ -50,7 +50,7 @@ async fn a_newer_file_is_refused() {
     let path = directory.path().join("access.db");
     SqliteStore::open(&path).await.unwrap().close().await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 900).unwrap();
-    assert!(matches!(refusal(&path).await, StoreError::Newer { found: 900, known: 1 }));
+    assert!(matches!(refusal(&path).await, StoreError::Newer { found: 900, known: 2 }));
 }
 
 #[tokio::test]

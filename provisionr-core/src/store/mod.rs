@@ -1,7 +1,8 @@
 //! The port to durable state: commit what belongs together, read, lease.
 //!
-//! A store holds runs and their journals, the plans they follow, links from subjects to accounts, the ledger of
-//! grants provisionr gave, and what each parked run waits for. It knows nothing of what the bytes mean.
+//! A store holds runs and their journals, the plans they follow, subjects as they were last planned for, messages to
+//! the owners of runs, links from subjects to accounts, the ledger of grants provisionr gave, and what each parked run
+//! waits for. It knows nothing of what the bytes mean.
 
 #[cfg(any(test, feature = "store-suite"))]
 #[macro_use]
@@ -17,8 +18,11 @@ use async_trait::async_trait;
 use crate::digest::Digest;
 use provisionr_sdk::{AccountId, EventId, SubjectId, SystemName, Timestamp};
 
-pub use crate::record::{Actor, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunId, RunRow, Verdict, WaitRow, WorkerId};
+pub use crate::record::{Actor, InboxRow, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunId, RunRow, SubjectRow, Verdict, WaitRow, WorkerId};
 pub use memory::MemoryStore;
+
+/// How many of the last messages of a run a store recognises at least when they are sent again.
+pub const RECOGNISED: u64 = 1_000;
 
 /// What a store could not do.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +44,26 @@ pub enum StoreError {
         /// The subject that has it.
         holder: SubjectId,
     },
-    /// The event has opened a run before.
-    #[error("event {event} has opened run {run} already")]
+    /// The event has led to a run before.
+    #[error("event {event} has led to run {run} already")]
     Duplicate {
         /// The event.
         event: EventId,
-        /// The run it opened.
+        /// The run it led to.
+        run: RunId,
+    },
+    /// A newer version of the subject has been planned for.
+    #[error("subject {subject} has been planned for in version {version}, which is newer")]
+    Overtaken {
+        /// The subject.
+        subject: SubjectId,
+        /// The version that was planned for.
+        version: u64,
+    },
+    /// An unsettled run of the same subject stands above the one to be opened: of a newer version, or of the same version and a higher rank.
+    #[error("run {run} of the same subject stands above this one and is not settled")]
+    Outranked {
+        /// The run that stands above; the highest of them.
         run: RunId,
     },
     /// What was asked for makes no sense: a mistake of the caller.
@@ -105,7 +123,9 @@ impl RunRow {
 #[non_exhaustive]
 pub enum Write {
     /// Opens a run with its plan: free, and due at once (at `opened_at`). The first rows of its journal are `rows`.
-    /// - `Duplicate` when its event has opened a run, `Conflict` when another event opened a run of this id.
+    /// - `Duplicate` when its event has led to a run, `Conflict` when another event opened a run of this id.
+    /// - `Outranked` when an unsettled run of the same subject stands above it by version and then by rank; an equal one
+    ///   does not. An event that has led to a run is `Duplicate` also then.
     /// - `Invalid` when the row does not fit the plan or the journal rows.
     Open {
         /// The run; `rows` and `head` are those after the journal rows given here.
@@ -116,7 +136,7 @@ pub enum Write {
         rows: Vec<NewRow>,
     },
     /// Adds rows, one at least, to a run's journal, if it stands at `at` rows in this epoch; otherwise `Conflict`.
-    /// - A verdict settles the run: it is free, never due and never leased again.
+    /// - A verdict settles the run: it is free, never due and never leased again, and what is in its inbox is dropped.
     Append {
         /// The run.
         run: RunId,
@@ -149,6 +169,43 @@ pub enum Write {
         run: RunId,
         /// When.
         at: Timestamp,
+    },
+    /// Puts a message for a run's owner into the run's inbox, behind those that are there, and makes the run due as
+    /// [`Wake`](Self::Wake) does.
+    /// - It stays until it is taken or the run settles. A message to a settled run is dropped: `Ok`.
+    /// - No effect when the run got a message of this id before and it is one of its last [`RECOGNISED`] or not taken yet.
+    /// - `Conflict` when there is no such run.
+    Send {
+        /// The run.
+        run: RunId,
+        /// Chosen by the sender, one for each message of a run: it tells a commit made again from another message.
+        id: u64,
+        /// When it was sent, and the run should be moved.
+        at: Timestamp,
+        /// The message.
+        bytes: Vec<u8>,
+    },
+    /// Takes messages out of a run's inbox, from the first up to this one.
+    /// - `Conflict` in another epoch. Beside an append a repeat is recognised in a later epoch too.
+    Take {
+        /// The run.
+        run: RunId,
+        /// The epoch of the writer.
+        epoch: u64,
+        /// The last that is taken, by its place.
+        upto: u64,
+    },
+    /// Remembers a subject as it was planned for, in the place of the same or an older version.
+    /// - `Overtaken` when a newer version was planned for.
+    Subject(SubjectRow),
+    /// Remembers that an event led to a run that another event opened. No effect when it led to this run before.
+    /// - `Duplicate` when it has led to another run.
+    /// - `Conflict` when there is no such run.
+    Event {
+        /// The event.
+        event: EventId,
+        /// The run.
+        run: RunId,
     },
     /// Remembers a subject's account; takes the place of an earlier link of the same subject and system.
     /// - `Claimed` when the account is another subject's.
@@ -186,7 +243,8 @@ pub enum Write {
 /// Writes that take effect together or not at all.
 ///
 /// Each write sees those before it. A commit all of whose appends are there already took effect before, as a whole: it
-/// succeeds and changes nothing. So a commit whose answer was lost can be made again as it was.
+/// succeeds and changes nothing. So a commit whose answer was lost can be made again as it was: with an append, or with
+/// an opening, which is `Duplicate` then; without either it takes effect again, and only messages are recognised.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Commit {
     /// The writes, in order.
@@ -279,8 +337,8 @@ impl fmt::Debug for Enlisted {
 /// - When `commit` returns `Ok`, its writes survive the end of the process and of the machine (a memory store: of
 ///   the future). When it returns an error other than `Indeterminate`, none of them took effect.
 /// - Every future may be dropped at any await; a commit whose future was dropped may or may not take effect.
-/// - A run is leased to one worker at a time. Each lease of a run raises its epoch by one; appends and parks of an
-///   older epoch are refused with `Conflict`.
+/// - A run is leased to one worker at a time. Each lease of a run raises its epoch by one; appends, parks and takes of
+///   an older epoch are refused with `Conflict`.
 /// - A read that begins after a commit has returned sees its writes.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -304,7 +362,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// A run.
     async fn run(&self, run: &RunId) -> Result<Option<RunRow>, StoreError>;
 
-    /// The run an event opened.
+    /// The run an event led to: the one it opened, or one that another event had opened.
     async fn run_of_event(&self, event: &EventId) -> Result<Option<RunId>, StoreError>;
 
     /// Runs in the order of their ids.
@@ -318,6 +376,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// A plan.
     async fn plan(&self, digest: &Digest) -> Result<Option<PlanRow>, StoreError>;
+
+    /// What is in a run's inbox, in order.
+    async fn inbox(&self, run: &RunId) -> Result<Vec<InboxRow>, StoreError>;
+
+    /// A subject as it was last planned for.
+    async fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectRow>, StoreError>;
 
     /// The accounts of a subject, in the order of systems.
     async fn links(&self, subject: &SubjectId) -> Result<Vec<LinkRow>, StoreError>;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use provisionr_core::store::{Commit, Enlisted, JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunRow, WaitRow, WorkerId};
+use provisionr_core::store::{Commit, Enlisted, InboxRow, JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunRow, SubjectRow, WaitRow, WorkerId};
 use provisionr_core::*;
 
 use super::start;
@@ -78,6 +78,14 @@ impl Store for Hooked {
 
     async fn plan(&self, digest: &Digest) -> Result<Option<PlanRow>, StoreError> {
         self.inner.plan(digest).await
+    }
+
+    async fn inbox(&self, run: &RunId) -> Result<Vec<InboxRow>, StoreError> {
+        self.inner.inbox(run).await
+    }
+
+    async fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectRow>, StoreError> {
+        self.inner.subject(subject).await
     }
 
     async fn links(&self, subject: &SubjectId) -> Result<Vec<LinkRow>, StoreError> {

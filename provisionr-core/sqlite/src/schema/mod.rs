@@ -9,7 +9,7 @@ use crate::error::failed;
 const APPLICATION_ID: i32 = 0x5056_5352;
 
 /// Each brings the file from the version before to its own; the first makes it.
-const MIGRATIONS: &[&str] = &[include_str!("1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
 
 fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<T, StoreError> {
     connection.pragma_query_value(None, name, |row| row.get(0)).map_err(failed)

@@ -1,5 +1,6 @@
 //! A store that ends with its process: for tests, and for hosts that keep nothing.
 
+mod inbox;
 mod state;
 
 use std::fmt;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 
 use self::state::State;
-use super::{Commit, Enlisted, JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunId, RunRow, Store, StoreError, WaitRow, WorkerId};
+use super::{Commit, Enlisted, InboxRow, JournalRow, LedgerRow, LinkRow, PlanRow, RunFilter, RunId, RunRow, Store, StoreError, SubjectRow, WaitRow, WorkerId};
 use crate::digest::Digest;
 use provisionr_sdk::{AccountId, EventId, SubjectId, SystemName, Timestamp};
 
@@ -170,6 +171,14 @@ impl Store for MemoryStore {
         Ok(self.shared().state.plan(digest))
     }
 
+    async fn inbox(&self, run: &RunId) -> Result<Vec<InboxRow>, StoreError> {
+        Ok(self.shared().state.inbox(run))
+    }
+
+    async fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectRow>, StoreError> {
+        Ok(self.shared().state.subject(subject))
+    }
+
     async fn links(&self, subject: &SubjectId) -> Result<Vec<LinkRow>, StoreError> {
         Ok(self.shared().state.links(subject))
     }
@@ -202,7 +211,7 @@ mod tests {
 
         fn skips(&self) -> &[(&str, &str)] {
             const REASON: &str = "memory ends with its process";
-            &[("what_was_committed_survives_the_process", REASON), ("leases_end_with_the_process", REASON)]
+            &[("what_was_committed_survives_the_process", REASON), ("messages_survive_the_process", REASON), ("leases_end_with_the_process", REASON)]
         }
     }
 

@@ -3,8 +3,11 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::inbox::Inbox;
 use crate::digest::Digest;
-use crate::store::{Commit, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunFilter, RunId, RunRow, StoreError, WaitRow, WorkerId, Write};
+use crate::store::{
+    Commit, InboxRow, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunFilter, RunId, RunRow, StoreError, SubjectRow, WaitRow, WorkerId, Write,
+};
 use provisionr_sdk::{AccountId, EventId, SubjectId, SystemName, Timestamp};
 
 /// A run but for its journal: cheap to copy, so that a commit that fails can put it back.
@@ -37,10 +40,13 @@ pub(super) struct State {
     runs: BTreeMap<RunId, Run>,
     unsettled: BTreeSet<RunId>,
     of_subject: HashMap<SubjectId, BTreeSet<RunId>>,
+    /// Those that opened a run and those that led to one.
     of_event: HashMap<EventId, RunId>,
     /// Free runs that are due some time, by rank and then in the order of leasing.
     due: BTreeMap<Rank, BTreeSet<(Timestamp, RunId)>>,
     plans: HashMap<Digest, PlanRow>,
+    inboxes: HashMap<RunId, Inbox>,
+    subjects: HashMap<SubjectId, SubjectRow>,
     links: BTreeMap<SubjectId, BTreeMap<SystemName, AccountId>>,
     holders: HashMap<Place, SubjectId>,
     ledger: HashMap<Place, BTreeMap<String, LedgerRow>>,
@@ -100,6 +106,7 @@ impl State {
                 after.row.rows += rows.len() as u64;
                 after.row.head = head;
                 if verdict.is_some() {
+                    self.close_inbox(&run, undo);
                     after.row.verdict = verdict;
                     after.row.owner = None;
                     after.due = None;
@@ -125,13 +132,46 @@ impl State {
             }
             Write::Wake { run, at } => {
                 let before = self.standing(&run)?;
-                let mut after = before.clone();
-                if before.row.owner.is_some() {
-                    after.woken = earliest(before.woken, Some(at));
-                } else if before.row.verdict.is_none() {
-                    after.due = earliest(before.due, Some(at));
+                self.wake(before, at, undo);
+            }
+            Write::Send { run, id, at, bytes } => {
+                let before = self.standing(&run)?;
+                if before.row.verdict.is_none() && !self.inboxes.get(&run).is_some_and(|inbox| inbox.knows(id)) {
+                    self.wake(before, at, undo);
+                    let seq = self.inboxes.entry(run.clone()).or_default().put(&run, id, at, bytes);
+                    undo.push(Box::new(move |state| state.change_inbox(&run, |inbox| inbox.unput(seq, id))));
                 }
-                self.change(&after, before, undo);
+            }
+            Write::Take { run, epoch, upto } => {
+                if self.standing(&run)?.row.epoch != epoch {
+                    return Err(StoreError::Conflict { run });
+                }
+                if let Some(taken) = self.inboxes.get_mut(&run).map(|inbox| inbox.take(upto)) {
+                    undo.push(Box::new(move |state| state.change_inbox(&run, |inbox| inbox.untake(taken))));
+                }
+            }
+            Write::Subject(row) => {
+                let before = self.subjects.get(&row.id);
+                if let Some(before) = before.filter(|before| before.version > row.version) {
+                    return Err(StoreError::Overtaken { subject: row.id, version: before.version });
+                }
+                let id = row.id.clone();
+                let before = self.subjects.insert(id.clone(), row);
+                undo.push(Box::new(move |state| match before {
+                    Some(before) => drop(state.subjects.insert(id, before)),
+                    None => drop(state.subjects.remove(&id)),
+                }));
+            }
+            Write::Event { event, run } => {
+                self.standing(&run)?;
+                match self.of_event.get(&event) {
+                    Some(first) if *first == run => {}
+                    Some(first) => return Err(StoreError::Duplicate { run: first.clone(), event }),
+                    None => {
+                        self.of_event.insert(event.clone(), run);
+                        undo.push(Box::new(move |state| drop(state.of_event.remove(&event))));
+                    }
+                }
             }
             Write::Link(LinkRow { subject, system, account }) => {
                 if let Some(holder) = self.holders.get(&(system.clone(), account.clone())).filter(|holder| **holder != subject) {
@@ -166,6 +206,9 @@ impl State {
         if self.runs.contains_key(&run.id) {
             return Err(StoreError::Conflict { run: run.id });
         }
+        if let Some(above) = self.above(&run) {
+            return Err(StoreError::Outranked { run: above });
+        }
         run.owner = None;
         let digest = plan.digest;
         if let Entry::Vacant(place) = self.plans.entry(digest) {
@@ -190,6 +233,13 @@ impl State {
         Ok(())
     }
 
+    /// The highest unsettled run of the same subject, if it stands above this one.
+    fn above(&self, run: &RunRow) -> Option<RunId> {
+        let others = self.of_subject.get(&run.subject)?.iter().filter_map(|id| self.runs.get(id)).map(|run| &run.standing.row);
+        let highest = others.filter(|row| row.verdict.is_none()).max_by_key(|row| (row.version, row.rank))?;
+        ((highest.version, highest.rank) > (run.version, run.rank)).then(|| highest.id.clone())
+    }
+
     fn standing(&self, run: &RunId) -> Result<Standing, StoreError> {
         match self.runs.get(run) {
             Some(held) => Ok(held.standing.clone()),
@@ -206,6 +256,26 @@ impl State {
             }
             state.stand(&before);
         }));
+    }
+
+    fn wake(&mut self, before: Standing, at: Timestamp, undo: &mut Vec<Undo>) {
+        let mut after = before.clone();
+        if before.row.owner.is_some() {
+            after.woken = earliest(before.woken, Some(at));
+        } else if before.row.verdict.is_none() {
+            after.due = earliest(before.due, Some(at));
+        }
+        self.change(&after, before, undo);
+    }
+
+    fn change_inbox(&mut self, run: &RunId, change: impl FnOnce(&mut Inbox)) {
+        change(self.inboxes.entry(run.clone()).or_default());
+    }
+
+    fn close_inbox(&mut self, run: &RunId, undo: &mut Vec<Undo>) {
+        if let Some((run, inbox)) = self.inboxes.remove_entry(run) {
+            undo.push(Box::new(move |state| drop(state.inboxes.insert(run, inbox))));
+        }
     }
 
     /// Has a run stand like this, in the indexes too.
@@ -327,6 +397,14 @@ impl State {
 
     pub(super) fn plan(&self, digest: &Digest) -> Option<PlanRow> {
         self.plans.get(digest).cloned()
+    }
+
+    pub(super) fn inbox(&self, run: &RunId) -> Vec<InboxRow> {
+        self.inboxes.get(run).map(Inbox::rows).unwrap_or_default()
+    }
+
+    pub(super) fn subject(&self, subject: &SubjectId) -> Option<SubjectRow> {
+        self.subjects.get(subject).cloned()
     }
 
     pub(super) fn links(&self, subject: &SubjectId) -> Vec<LinkRow> {
