@@ -91,8 +91,7 @@ pub(crate) fn plan(connection: &Connection, digest: &Digest) -> Result<Option<Pl
     one(connection, "SELECT bytes FROM plan WHERE digest = ?", params![digest.as_bytes()], |row| Ok(PlanRow { digest: *digest, bytes: row.get(0)? }))
 }
 
-pub(crate) const INBOX: &str =
-    "SELECT seq, at, bytes FROM inbox WHERE run = (SELECT num FROM run WHERE id = ?) AND bytes IS NOT NULL ORDER BY seq";
+pub(crate) const INBOX: &str = "SELECT seq, at, bytes FROM inbox WHERE run = (SELECT num FROM run WHERE id = ?) AND bytes IS NOT NULL ORDER BY seq";
 
 pub(crate) fn inbox(connection: &Connection, run: &RunId) -> Result<Vec<InboxRow>> {
     all(connection, INBOX, [run.as_str()], |row| Ok(InboxRow { run: run.clone(), seq: row::unsigned(row, 0)?, at: time(row, 1)?, bytes: row.get(2)? }))

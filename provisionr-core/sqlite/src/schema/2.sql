@@ -1,4 +1,4 @@
--- Also for events that led to a run of another: those that opened one stand in its row.
+-- Events that led to a run which another had opened; those that opened one stand in its row.
 CREATE TABLE event (
     id TEXT PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES run (num)

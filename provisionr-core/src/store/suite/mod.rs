@@ -16,6 +16,7 @@
 //!     fn skips(&self) -> &[(&str, &str)] {
 //!         &[
 //!             ("what_was_committed_survives_the_process", "memory ends with its process"),
+//!             ("messages_survive_the_process", "memory ends with its process"),
 //!             ("leases_end_with_the_process", "memory ends with its process"),
 //!         ]
 //!     }
@@ -28,7 +29,9 @@
 
 mod commits;
 mod durable;
+mod inbox;
 mod leases;
+mod order;
 mod rows;
 mod sample;
 
@@ -51,7 +54,7 @@ pub trait Fixture: Send + Sync {
 }
 
 /// The cases that do not apply to every store.
-pub const SKIPPABLE: &[&str] = &["what_was_committed_survives_the_process", "leases_end_with_the_process"];
+pub const SKIPPABLE: &[&str] = &["what_was_committed_survives_the_process", "messages_survive_the_process", "leases_end_with_the_process"];
 
 macro_rules! cases {
     ($d:tt $($module:ident::$name:ident,)+) => {
@@ -115,6 +118,20 @@ cases! { $
     rows::a_journal_is_read_in_pages,
     rows::runs_are_listed_in_pages,
     rows::runs_are_listed_by_subject_and_state,
+    order::a_subject_is_remembered_as_last_planned_for,
+    order::an_older_version_of_a_subject_is_refused,
+    order::a_run_below_an_unsettled_one_is_refused,
+    order::an_outranked_run_spoils_its_whole_commit,
+    order::an_event_can_lead_to_the_run_of_another,
+    order::an_event_leads_to_one_run,
+    inbox::messages_come_in_order_and_are_taken_from_the_first,
+    inbox::a_message_wakes_its_run,
+    inbox::a_message_to_a_settled_run_is_dropped,
+    inbox::only_the_owner_takes_messages,
+    inbox::a_message_stays_until_it_is_taken,
+    inbox::a_message_sent_twice_is_there_once,
+    inbox::an_owners_commit_made_twice_takes_no_more,
+    inbox::a_refused_commit_leaves_the_inbox_as_it_was,
     leases::each_lease_raises_the_epoch,
     leases::higher_ranks_go_first_then_the_longest_due,
     leases::a_run_is_leased_to_one_at_a_time,
@@ -127,5 +144,6 @@ cases! { $
     leases::the_runs_of_a_worker_that_ended_are_free,
     leases::a_dropped_lease_holds_no_run,
     durable::what_was_committed_survives_the_process,
+    durable::messages_survive_the_process,
     durable::leases_end_with_the_process,
 }

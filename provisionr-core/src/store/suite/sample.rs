@@ -60,6 +60,20 @@ pub(super) fn wake(run: &RunId, millis: i64) -> Write {
     Write::Wake { run: run.clone(), at: at(millis) }
 }
 
+/// A message that is its own id in words.
+pub(super) fn send(run: &RunId, id: u64, millis: i64) -> Write {
+    Write::Send { run: run.clone(), id, at: at(millis), bytes: id.to_string().into_bytes() }
+}
+
+pub(super) fn take(run: &RunId, epoch: u64, upto: u64) -> Write {
+    Write::Take { run: run.clone(), epoch, upto }
+}
+
+/// The inbox of a run as texts.
+pub(super) async fn inbox(store: &dyn Store, run: &RunId) -> Vec<String> {
+    store.inbox(run).await.unwrap().into_iter().map(|row| String::from_utf8(row.bytes).unwrap()).collect()
+}
+
 /// Opens a run of this name and gives its id.
 pub(super) async fn opened(store: &dyn Store, name: &str) -> RunId {
     let run = run(name);
