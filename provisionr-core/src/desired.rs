@@ -1,6 +1,6 @@
 //! Desired access: what the rules want one subject to have, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,13 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::rules::{Audience, CheckedProvision, CheckedRules, EVERYONE};
 
+/// What stands for the policy in the reasons of what follows from how accounts come about.
+const TOPOLOGY: &str = "topology";
+
 /// Why something is wanted: a policy, and which of its triggers matched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reason {
-    /// The name of the policy.
+    /// The name of the policy; `topology` for what another system's accounts need.
     pub policy: Arc<str>,
-    /// The trigger as a text, such as `job_title = "Sales Engineer"`; `everyone` for a policy that is for everyone.
+    /// The trigger as a text, such as `job_title = "Sales Engineer"`; `everyone` for a policy that is for everyone,
+    /// `accounts of google` for what makes the accounts of a system.
     pub trigger: Arc<str>,
 }
 
@@ -133,6 +137,9 @@ impl DesiredAccess {
 
 /// What the rules want a subject to have, in a stable order. Who is terminated should have nothing.
 ///
+/// Where accounts of a system are made by another one, what makes it do so is wanted too, as long as anything is wanted
+/// in the system.
+///
 /// What several policies want is wanted once, for all their reasons. Where policies want the same thing with different
 /// roles, the highest wins if all of them are on the common scale of levels and one is above all others. Everything
 /// else that excludes each other is a [`Contradiction`], and not among the entitlements.
@@ -162,7 +169,7 @@ pub fn desired(rules: &CheckedRules, subject: &Subject) -> DesiredAccess {
     if subject.lifecycle == Lifecycle::Terminated {
         return access;
     }
-    let mut candidates: BTreeMap<SystemName, BTreeMap<GrantKey, Vec<Candidate<'_>>>> = BTreeMap::new();
+    let mut candidates = Candidates::new();
     for found in rules.matches(subject) {
         let Some((policy, provisions)) = rules.policy(found) else { continue };
         let trigger = match (&policy.audience, found.trigger) {
@@ -171,16 +178,37 @@ pub fn desired(rules: &CheckedRules, subject: &Subject) -> DesiredAccess {
         };
         let reason = Reason { policy: policy.name.clone(), trigger };
         for provision in provisions {
-            let same_key = candidates.entry(provision.system.clone()).or_default().entry(provision.key.clone()).or_default();
-            match same_key.iter_mut().find(|candidate| candidate.provision.wanted == provision.wanted) {
-                Some(candidate) => candidate.reasons.push(reason.clone()),
-                None => same_key.push(Candidate { provision, reasons: vec![reason.clone()] }),
-            }
+            add(&mut candidates, provision, &reason);
         }
     }
+    federated(rules, &mut candidates);
     access.systems = candidates.into_iter().map(|(system, by_key)| (system, decide(by_key))).collect();
     access
 }
+
+/// Adds what makes other systems make the accounts that wants need, and what that needs in turn.
+fn federated<'r>(rules: &'r CheckedRules, candidates: &mut Candidates<'r>) {
+    let mut left: Vec<SystemName> = candidates.keys().cloned().collect();
+    let mut seen: BTreeSet<SystemName> = left.iter().cloned().collect();
+    while let Some(system) = left.pop() {
+        let Some((by, provision)) = rules.federation(&system) else { continue };
+        add(candidates, provision, &Reason { policy: TOPOLOGY.into(), trigger: format!("accounts of {system}").into() });
+        if seen.insert(by.clone()) {
+            left.push(by.clone());
+        }
+    }
+}
+
+fn add<'r>(candidates: &mut Candidates<'r>, provision: &'r CheckedProvision, reason: &Reason) {
+    let same_key = candidates.entry(provision.system.clone()).or_default().entry(provision.key.clone()).or_default();
+    match same_key.iter_mut().find(|candidate| candidate.provision.wanted == provision.wanted) {
+        Some(candidate) => candidate.reasons.push(reason.clone()),
+        None => same_key.push(Candidate { provision, reasons: vec![reason.clone()] }),
+    }
+}
+
+/// What is wanted, by system and key.
+type Candidates<'r> = BTreeMap<SystemName, BTreeMap<GrantKey, Vec<Candidate<'r>>>>;
 
 struct Candidate<'r> {
     provision: &'r CheckedProvision,

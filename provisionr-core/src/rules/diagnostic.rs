@@ -41,7 +41,7 @@ pub enum DiagnosticCode {
     InvalidValue,
     /// A trigger uses an operator that does not exist.
     UnknownOperator,
-    /// Two policies of one name, or two descriptions of one system.
+    /// Two policies of one name, or two descriptions of one system or of the lifecycle.
     DuplicateName,
     /// A policy gives the same thing twice.
     DuplicateProvision,

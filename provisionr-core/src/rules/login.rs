@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::topology::{single, text};
 
 /// The name in a template that stands for a number.
-pub(crate) const NUMBER: &str = "n";
+const NUMBER: &str = "n";
 
 /// What the number of a template runs through.
 const NUMBERS: std::ops::RangeInclusive<u32> = 2..=9;

@@ -46,6 +46,14 @@ impl Node {
         }
     }
 
+    /// What a list holds; anything else is the only item of itself.
+    pub(crate) fn items(&self) -> &[Node] {
+        match &self.value {
+            NodeValue::List(items) => items,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// A span to point at: a block mapping or list has none of its own, so its first entry stands for it.
     pub(crate) fn pointer(&self) -> Span {
         if self.span.start != self.span.end {

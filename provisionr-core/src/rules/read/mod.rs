@@ -1,15 +1,19 @@
 //! From trees to policies and topology: all that can be judged without knowing any system.
 
+mod lifecycle;
+mod mapping;
 mod policy;
 mod topology;
 mod trigger;
+
+pub(crate) use topology::ACCESS;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, DiagnosticCode, did_you_mean, quoted};
 use super::lifecycle::LifecycleRules;
-use super::policy::Policy;
+use super::policy::{Policy, Provision};
 use super::scalar::Scalar;
 use super::source::{Located, Place, Source, Span};
 use super::topology::SystemTopology;
@@ -37,9 +41,18 @@ pub(crate) struct ReadSystem {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SystemPlaces {
     pub(crate) accounts: Option<Place>,
+    pub(crate) federation: Option<Provision>,
+    /// With the systems that are waited for because something comes from there.
     pub(crate) after: Vec<Located<Box<str>>>,
+    pub(crate) logins: Option<Place>,
     pub(crate) keys: Vec<Located<Box<str>>>,
+    /// The attributes of other systems' accounts that keys come from.
+    pub(crate) fields: Vec<(Box<str>, Located<Box<str>>)>,
     pub(crate) profile: Vec<Located<Box<str>>>,
+    pub(crate) on_leave: Option<Place>,
+    pub(crate) cut: Option<Place>,
+    pub(crate) deactivate_after: Option<Place>,
+    pub(crate) delete_after: Option<Place>,
 }
 
 /// Reads one document of one source.
@@ -66,7 +79,7 @@ impl<'n> Fields<'n> {
 
 impl<'a> Reader<'a> {
     fn document(&mut self, node: &Node) {
-        const KEYS: [&str; 3] = ["policy", "policies", "systems"];
+        const KEYS: [&str; 4] = ["policy", "policies", "systems", "lifecycle"];
         let Some(fields) = self.mapping(node, "a rules document", Some(&KEYS)) else { return };
         for (key, span, value) in fields.0 {
             match (key, &value.value) {
@@ -81,6 +94,8 @@ impl<'a> Reader<'a> {
                 }
                 ("policy", NodeValue::Null) => self.wrong_type(span, value, "`policy`", "a mapping"),
                 ("policy", _) => self.policy(value),
+                ("lifecycle", NodeValue::Null) => self.wrong_type(span, value, "`lifecycle`", "a mapping"),
+                ("lifecycle", _) => self.lifecycle(span, value),
                 (_, NodeValue::Null) => self.wrong_type(span, value, "`systems`", "a mapping of systems"),
                 _ => self.systems(value),
             }

@@ -55,11 +55,19 @@ impl Reader<'_> {
     }
 
     fn provision(&mut self, node: &Node) -> Option<Provision> {
-        let fields = self.mapping(node, "a provision", None)?;
-        let system = self.required_text(&fields, node, "system", "a provision");
-        let action = self.required_text(&fields, node, "action", "a provision");
+        self.provision_on(node, "system", "a provision")
+    }
+
+    /// A provision whose system stands under a key.
+    pub(super) fn provision_on(&mut self, node: &Node, system_key: &str, of: &str) -> Option<Provision> {
+        let fields = self.mapping(node, of, None)?;
+        let system = self.required_text(&fields, node, system_key, of);
+        let action = self.required_text(&fields, node, "action", of);
+        if let Some((key, _)) = fields.get("system").filter(|_| system_key != "system") {
+            self.problem(DiagnosticCode::UnknownKey, key, format!("{of} has no key `system`")).help(format!("the system stands under `{system_key}`"));
+        }
         let mut read = BTreeMap::new();
-        for (name, key, value) in fields.0.iter().copied().filter(|(name, ..)| !matches!(*name, "system" | "action")) {
+        for (name, key, value) in fields.0.iter().copied().filter(|(name, ..)| !matches!(*name, "system" | "action") && *name != system_key) {
             let what = format!("`{name}`");
             let scalar = match (&value.value, name) {
                 (_, "target" | "role") => match self.text(key, value, &what) {

@@ -1,12 +1,20 @@
 //! The `systems:` mapping.
 
+use provisionr_sdk::AccountAccess;
+
 use super::super::diagnostic::{DiagnosticCode, did_you_mean, quoted};
+use super::super::lifecycle::{Cannot, OnLeave};
+use super::super::policy::Provision;
 use super::super::source::{Located, Span};
-use super::super::topology::{AccountOrigin, KeyMapping, KeySource, Ownership, ProfileMapping, SystemTopology};
+use super::super::topology::{AccountOrigin, Federation, SystemTopology};
 use super::super::tree::{Node, NodeValue};
 use super::{ReadSystem, Reader, SystemPlaces};
 
-const SYSTEM_KEYS: [&str; 5] = ["accounts", "after", "key", "keys", "profile"];
+const SYSTEM_KEYS: [&str; 11] = ["accounts", "after", "logins", "access", "key", "keys", "profile", "on_leave", "leaver", "grace", "cannot"];
+
+/// The words for how a person gets into a new account.
+pub(crate) const ACCESS: [(&str, AccountAccess); 3] =
+    [("sso", AccountAccess::Sso), ("vendor_mail", AccountAccess::VendorMail), ("hand_over", AccountAccess::HandOver)];
 
 impl Reader<'_> {
     pub(super) fn systems(&mut self, node: &Node) {
@@ -42,30 +50,28 @@ impl Reader<'_> {
             let (key, value) = (*key, *value);
             match *field {
                 "accounts" => {
-                    topology.accounts = self.origin(key, value);
-                    places.accounts = Some(self.place(value.span));
+                    topology.accounts = self.accounts(name, key, value, &mut places);
+                    places.accounts = Some(self.place(value.pointer()));
                 }
                 "after" => {
-                    places.after = self.after(name, key, value);
-                    topology.after = places.after.iter().map(|system| (&*system.value).into()).collect();
+                    let after = self.after(name, key, value);
+                    places.after.extend(after);
                 }
-                "key" => {
-                    let Some(text) = self.text(key, value, "`key`") else { continue };
-                    places.keys.push(Located { value: text.value.into(), place: text.place });
-                    topology.keys.push(KeyMapping { key: text.value.to_owned(), source: KeySource::Subject(text.value.to_owned()) });
+                "logins" => {
+                    topology.logins = self.logins(key, value);
+                    places.logins = Some(self.place(key));
                 }
-                "keys" => {
-                    for (account, attribute) in self.mappings(key, value, "`keys`") {
-                        topology.keys.push(KeyMapping { key: account.value.to_string(), source: KeySource::Subject(attribute) });
-                        places.keys.push(account);
-                    }
+                "access" => topology.access = self.word(key, value, "`access`", &ACCESS),
+                "key" => self.key(key, value, &mut topology, &mut places),
+                "keys" => self.keys(name, key, value, &mut topology, &mut places),
+                "profile" => self.profile(key, value, &mut topology, &mut places),
+                "on_leave" => {
+                    topology.on_leave = self.word(key, value, "`on_leave`", &OnLeave::ALL).unwrap_or_default();
+                    places.on_leave = Some(self.place(value.span));
                 }
-                _ => {
-                    for (account, attribute) in self.mappings(key, value, "`profile`") {
-                        topology.profile.insert(account.value.to_string(), ProfileMapping { from: Some(attribute), own: Ownership::Always });
-                        places.profile.push(account);
-                    }
-                }
+                "leaver" => topology.leaver = self.leaver(key, value, &mut places),
+                "grace" => topology.grace = self.duration(key, value, "`grace`"),
+                _ => topology.cannot = self.word(key, value, "`cannot`", &Cannot::ALL).unwrap_or_default(),
             }
         }
         if fields.get("key").is_some()
@@ -73,7 +79,33 @@ impl Reader<'_> {
         {
             self.problem(DiagnosticCode::InvalidValue, keys, "a system has either `key` or `keys`").help("`key: email` is short for `keys: { email: email }`");
         }
+        topology.federation = places.federation.as_ref().map(federation);
+        topology.after = places.after.iter().map(|system| (&*system.value).into()).collect();
         Some(ReadSystem { place: self.place(key), topology, places })
+    }
+
+    fn accounts(&mut self, name: &str, key: Span, value: &Node, places: &mut SystemPlaces) -> Option<AccountOrigin> {
+        if !matches!(value.value, NodeValue::Map(_)) {
+            return self.origin(key, value);
+        }
+        let fields = self.mapping(value, "`accounts`", Some(&["federated"]))?;
+        let Some((key, value)) = fields.get("federated") else {
+            // Another key was told already.
+            if matches!(&value.value, NodeValue::Map(entries) if entries.is_empty()) {
+                self.missing(value, "federated", "`accounts`");
+            }
+            return None;
+        };
+        if !matches!(value.value, NodeValue::Map(_)) {
+            self.wrong_type(key, value, "`federated`", "a mapping of `by`, `action` and what the action takes");
+            return None;
+        }
+        let provision = self.provision_on(value, "by", "`federated`")?;
+        if self.another(name, &provision.system, "have its accounts made by itself") {
+            places.after.push(provision.system.clone());
+        }
+        places.federation = Some(provision);
+        Some(AccountOrigin::Federated)
     }
 
     fn origin(&mut self, key: Span, value: &Node) -> Option<AccountOrigin> {
@@ -88,38 +120,39 @@ impl Reader<'_> {
     }
 
     fn after(&mut self, name: &str, key: Span, value: &Node) -> Vec<Located<Box<str>>> {
-        let items: Vec<&Node> = match &value.value {
-            NodeValue::List(items) => items.iter().collect(),
-            _ => vec![value],
-        };
         let mut systems = Vec::new();
-        for item in items {
+        for item in value.items() {
             let Some(system) = self.text(key, item, "a system of `after`") else { continue };
-            if system.value == name {
-                self.problem(DiagnosticCode::InvalidTopology, item.span, format!("system {} cannot wait for itself", quoted(name)));
-                continue;
+            let system = Located { value: system.value.into(), place: system.place };
+            if self.another(name, &system, "wait for itself") {
+                systems.push(system);
             }
-            systems.push(Located { value: system.value.into(), place: system.place });
         }
         systems
     }
 
-    /// A mapping of texts: what is on the account's side, and the subject's attribute.
-    fn mappings(&mut self, key: Span, value: &Node, what: &str) -> Vec<(Located<Box<str>>, String)> {
-        if !matches!(value.value, NodeValue::Map(_)) {
-            self.wrong_type(key, value, what, "a mapping of account attributes to attributes of the subject");
-            return Vec::new();
+    /// Whether a system that is named is another than the one it is said of; it is told where it is not.
+    pub(super) fn another(&mut self, name: &str, system: &Located<Box<str>>, cannot: &str) -> bool {
+        let another = *system.value != *name;
+        if !another {
+            self.problem(DiagnosticCode::InvalidTopology, system.place.span, format!("system {} cannot {cannot}", quoted(name)));
         }
-        let Some(fields) = self.mapping(value, what, None) else { return Vec::new() };
-        let mut mappings = Vec::new();
-        for (account, key, value) in fields.0 {
-            if account.trim().is_empty() {
-                self.problem(DiagnosticCode::Empty, key, format!("a key of {what} is empty"));
-                continue;
-            }
-            let Some(attribute) = self.text(key, value, &quoted(account)) else { continue };
-            mappings.push((Located { value: account.into(), place: self.place(key) }, attribute.value.to_owned()));
-        }
-        mappings
+        another
     }
+
+    /// One word of several.
+    pub(super) fn word<T: Copy>(&mut self, key: Span, value: &Node, what: &str, words: &[(&'static str, T)]) -> Option<T> {
+        let word = self.text(key, value, what)?;
+        let found = words.iter().find(|(name, _)| *name == word.value).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let help = did_you_mean(word.value, words.iter().map(|(name, _)| *name));
+            self.problem(DiagnosticCode::InvalidValue, word.place.span, format!("{what} cannot be {}", quoted(word.value))).help(help);
+        }
+        found
+    }
+}
+
+fn federation(provision: &Provision) -> Federation {
+    let fields = provision.fields.iter().map(|(name, field)| (name.to_string(), field.value.value.to_json())).collect();
+    Federation { by: provision.system().into(), action: provision.action().to_owned(), fields }
 }

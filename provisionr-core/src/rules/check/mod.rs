@@ -1,20 +1,21 @@
 //! Rules against the systems a host has.
 
+mod accounts;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provisionr_sdk::{Ability, Cardinality, Descriptor, GrantKey, KindName, KindProblem, Kinds, Level, ParamType, Subject, SystemName, Target, Wanted};
+use provisionr_sdk::{Cardinality, Descriptor, GrantKey, KindName, KindProblem, Kinds, Level, ParamType, Subject, SystemName, Target, Wanted};
 
 use super::Rules;
 use super::diagnostic::{Diagnostic, DiagnosticCode, RulesError, did_you_mean, quoted};
 use super::index::Match;
 use super::lifecycle::LifecycleRules;
 use super::policy::{Policy, Provision};
-use super::read::SystemPlaces;
 use super::scalar::Scalar;
 use super::source::{Place, Source};
-use super::topology::{AccountOrigin, SystemTopology, Topology};
+use super::topology::Topology;
 use crate::digest::Digest;
 
 /// Rules that fit the systems of a host: every provision names something its system has.
@@ -86,12 +87,15 @@ pub(crate) fn check<'d>(rules: &Rules, descriptors: impl IntoIterator<Item = &'d
     }
     let mut checker = Checker { sources: rules.sources(), systems, problems: Vec::new() };
     let provisions = rules.policies().map(|policy| checker.policy(policy)).collect();
+    let mut federations = BTreeMap::new();
     for (name, place, topology, places) in rules.system_places() {
         checker.system(name, place, topology, places);
+        let federation = places.federation.as_ref().and_then(|provision| checker.provision(provision));
+        federations.extend(federation.map(|provision| (name.clone(), provision)));
     }
     match RulesError::of(checker.problems) {
         Some(error) => Err(error),
-        None => Ok(CheckedRules { rules: rules.clone(), provisions, federations: Arc::default() }),
+        None => Ok(CheckedRules { rules: rules.clone(), provisions, federations: Arc::new(federations) }),
     }
 }
 
@@ -202,43 +206,5 @@ impl<'r> Checker<'r, '_> {
         }
         let written = self.sources.get(value.place.source)?.written(value.place.span);
         Some(format!("put it in quotes: {}", serde_json::Value::from(written)))
-    }
-
-    fn system(&mut self, name: &SystemName, place: Place, topology: &SystemTopology, places: &SystemPlaces) {
-        for after in &places.after {
-            if !self.systems.contains_key(&*after.value) {
-                self.unknown_system(&after.value, after.place);
-            }
-        }
-        let Some(descriptor) = self.systems.get(name.as_str()).copied() else {
-            return self.unknown_system(name.as_str(), place);
-        };
-        let shown = quoted(name.as_str());
-        if let (Some(AccountOrigin::Create), Some(place)) = (topology.accounts, places.accounts)
-            && !descriptor.has(&Ability::CreateAccount)
-        {
-            let help = Some("use `existing`, `first_login` or `federated`".to_owned());
-            self.problem(DiagnosticCode::InvalidTopology, place, format!("{shown} cannot make accounts"), help, None);
-        }
-        let keys: Vec<&str> = descriptor.accounts.keys.iter().map(|key| key.name).collect();
-        for key in places.keys.iter().filter(|key| !keys.contains(&&*key.value)) {
-            let help = did_you_mean(&key.value, keys.clone());
-            self.problem(DiagnosticCode::InvalidTopology, key.place, format!("{shown} finds no accounts by {}", quoted(&key.value)), help, None);
-        }
-        let attributes = &descriptor.accounts.attributes;
-        for account in &places.profile {
-            match attributes.iter().find(|attribute| attribute.name == &*account.value) {
-                Some(attribute) if attribute.writable => {}
-                Some(_) => {
-                    let message = format!("{} of {shown} cannot be written", quoted(&account.value));
-                    self.problem(DiagnosticCode::InvalidTopology, account.place, message, None, None);
-                }
-                None => {
-                    let help = did_you_mean(&account.value, attributes.iter().map(|attribute| attribute.name).collect::<Vec<_>>());
-                    let message = format!("accounts of {shown} have no attribute {}", quoted(&account.value));
-                    self.problem(DiagnosticCode::InvalidTopology, account.place, message, help, None);
-                }
-            }
-        }
     }
 }
