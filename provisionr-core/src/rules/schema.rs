@@ -12,8 +12,8 @@ pub(crate) fn json_schema<'d>(descriptors: impl IntoIterator<Item = &'d Descript
     let mut descriptors: Vec<&Descriptor> = descriptors.into_iter().collect();
     descriptors.sort_by(|one, two| one.system.cmp(&two.system));
     let systems: Vec<_> = descriptors.iter().map(|descriptor| &descriptor.system).collect();
-    let provisions: Vec<Value> = descriptors.iter().flat_map(|descriptor| provisions(descriptor, "system")).collect();
-    let federations: Vec<Value> = descriptors.iter().flat_map(|descriptor| provisions(descriptor, "by")).collect();
+    let provisions: Vec<Value> = descriptors.iter().flat_map(|descriptor| lines(descriptor, "system")).collect();
+    let federations: Vec<Value> = descriptors.iter().flat_map(|descriptor| lines(descriptor, "by")).collect();
     let topologies: serde_json::Map<String, Value> =
         descriptors.iter().map(|descriptor| (descriptor.system.to_string(), topology(descriptor, &systems))).collect();
     json!({
@@ -112,7 +112,7 @@ fn lifecycle() -> Value {
 }
 
 /// The variants of a policy line of one system, which stands under a key.
-fn provisions(descriptor: &Descriptor, system_key: &str) -> Vec<Value> {
+fn lines(descriptor: &Descriptor, system_key: &str) -> Vec<Value> {
     let mut schema = descriptor.kinds.json_schema();
     let Some(Value::Array(mut variants)) = schema.get_mut("oneOf").map(Value::take) else { return Vec::new() };
     for variant in &mut variants {
