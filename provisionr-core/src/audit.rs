@@ -123,6 +123,7 @@ fn what(transition: &Transition) -> String {
         Transition::WaitEnded { seen, then: next, .. } => format!("{} after a wait{}", seen_words(seen), then(next)),
         Transition::Dropped { why, .. } => format!("given up: {why}"),
         Transition::Stuck { why, .. } => format!("a person has to decide: {why}"),
+        Transition::Decided { actor, why, decision, .. } => format!("{decision} by decision of {actor}: {why}"),
         Transition::Closing { by, .. } => format!("nothing new is begun: {by}"),
         Transition::Settled { verdict, .. } => format!("run {verdict}"),
     }

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::rules::{Audience, CheckedProvision, CheckedRules, EVERYONE};
 
 /// What stands for the policy in the reasons of what follows from how accounts come about.
-const TOPOLOGY: &str = "topology";
+pub(crate) const TOPOLOGY: &str = "topology";
 
 /// Why something is wanted: a policy, and which of its triggers matched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +22,17 @@ pub struct Reason {
     /// The trigger as a text, such as `job_title = "Sales Engineer"`; `everyone` for a policy that is for everyone,
     /// `accounts of google` for what makes the accounts of a system.
     pub trigger: Arc<str>,
+}
+
+impl Reason {
+    pub(crate) fn new(policy: impl Into<Arc<str>>, trigger: impl Into<Arc<str>>) -> Self {
+        Self { policy: policy.into(), trigger: trigger.into() }
+    }
+
+    /// Something is wanted in one system because it makes accounts in another.
+    pub(crate) fn accounts_of(system: &SystemName) -> Self {
+        Self::new(TOPOLOGY, format!("accounts of {system}"))
+    }
 }
 
 impl fmt::Display for Reason {
@@ -192,7 +203,7 @@ fn federated<'r>(rules: &'r CheckedRules, candidates: &mut Candidates<'r>) {
     let mut seen: BTreeSet<SystemName> = left.iter().cloned().collect();
     while let Some(system) = left.pop() {
         let Some((by, provision)) = rules.federation(&system) else { continue };
-        add(candidates, provision, &Reason { policy: TOPOLOGY.into(), trigger: format!("accounts of {system}").into() });
+        add(candidates, provision, &Reason::accounts_of(&system));
         if seen.insert(by.clone()) {
             left.push(by.clone());
         }

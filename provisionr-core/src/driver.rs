@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::executor::{Executor, MoveError};
+use crate::executor::{Executor, MoveError, Moved};
 use crate::store::{Commit, RunId, RunRow, StoreError, WorkerId, Write};
 use provisionr_sdk::Timestamp;
 
@@ -40,6 +41,13 @@ pub(crate) struct News {
 pub struct Driver {
     pub(crate) executor: Arc<Executor>,
     pub(crate) news: Arc<News>,
+    pub(crate) follow: Arc<dyn FollowUp>,
+}
+
+/// Plans and submits what follows when something of a leaver has surfaced.
+#[async_trait]
+pub(crate) trait FollowUp: Send + Sync {
+    async fn follow_up(&self, run: &RunId);
 }
 
 impl std::fmt::Debug for Driver {
@@ -79,7 +87,7 @@ impl Driver {
             let room = executor.limits.runs.saturating_sub(moving.tasks.len());
             if !stopping_now && room > 0 {
                 match executor.store.lease(&worker, executor.clock.now(), room).await {
-                    Ok(runs) => runs.into_iter().for_each(|run| moving.start(executor, run, stopped.clone())),
+                    Ok(runs) => runs.into_iter().for_each(|run| moving.start(executor, &self.follow, run, stopped.clone())),
                     Err(error) => tracing::warn!(%error, "the store gives no work"),
                 }
             }
@@ -183,11 +191,18 @@ struct Moving {
 }
 
 impl Moving {
-    fn start(&mut self, executor: &Arc<Executor>, run: RunRow, stop: watch::Receiver<bool>) {
+    fn start(&mut self, executor: &Arc<Executor>, follow: &Arc<dyn FollowUp>, run: RunRow, stop: watch::Receiver<bool>) {
         let owned = (run.id.clone(), run.epoch);
-        let executor = Arc::clone(executor);
+        let (executor, follow) = (Arc::clone(executor), Arc::clone(follow));
         let span = tracing::info_span!("run", run = %run.id, subject = %run.subject);
-        let handle = self.tasks.spawn(async move { executor.move_run(run, stop).await }.instrument(span));
+        let moving = async move {
+            let id = run.id.clone();
+            if executor.move_run(run, stop).await? == Moved::Surfaced {
+                follow.follow_up(&id).await;
+            }
+            Ok(())
+        };
+        let handle = self.tasks.spawn(moving.instrument(span));
         self.runs.insert(handle.id(), owned);
     }
 }

@@ -34,6 +34,15 @@ const KINDS: [(&str, EventKind); 6] = [
     ("employee.rehired", EventKind::Rehired),
 ];
 
+/// What a plan is made on the occasion of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Occasion {
+    /// When it was; none when nothing but the directory speaks.
+    pub(crate) at: Option<Timestamp>,
+    /// The person begins, or is back.
+    pub(crate) comes_back: bool,
+}
+
 /// One event of the HRIS, with the subject as it is after the event.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -129,6 +138,10 @@ impl Event {
     /// What happened.
     pub fn kind(&self) -> EventKind {
         self.kind
+    }
+
+    pub(crate) fn occasion(&self) -> Occasion {
+        Occasion { at: Some(self.at), comes_back: matches!(self.kind, EventKind::Hired | EventKind::Returned | EventKind::Rehired) }
     }
 
     /// When.

@@ -2,57 +2,108 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::desired::Reason;
 use crate::diff::{SystemDiff, SystemView, diff};
 use crate::digest::Digest;
-use crate::plan::{Blocked, OrderError, Plan, order};
+use crate::plan::{Blocked, Operation, OrderError, Plan};
 use crate::record::Rank;
-use provisionr_sdk::{Lifecycle, Subject, SystemName};
+use provisionr_sdk::{Change, Lifecycle, Subject, SystemName};
 
 /// Builds a plan: pure, and the same for the same inputs in whatever order they come.
 pub(crate) fn build(subject: &Subject, rules: Digest, views: &[SystemView<'_>], unread: Vec<Blocked>) -> Result<Plan, OrderError> {
-    let mut diffs = BTreeMap::new();
-    let mut accounts = BTreeMap::new();
-    for view in views {
-        diffs.insert(view.descriptor.system.clone(), (diff(subject, view), view));
-        accounts.insert(view.descriptor.system.clone(), view.who.clone());
-    }
-    let mut blocked = unread;
+    let diffs: Diffs<'_, '_> = views.iter().map(|view| (view.descriptor.system.clone(), (diff(subject, view), view))).collect();
     // Who leaves is cut off everywhere at once: no system waits for another.
     let leaving = subject.lifecycle == Lifecycle::Terminated;
-    let mut lost: BTreeSet<SystemName> = blocked.iter().map(|blocked| blocked.system.clone()).collect();
-    lost.extend(diffs.iter().filter(|(_, (diff, _))| diff.stuck).map(|(system, _)| system.clone()));
-    let waits_in_vain = |lost: &BTreeSet<SystemName>, diff: &SystemDiff, view: &SystemView<'_>| {
-        diff.account.as_ref().filter(|_| !leaving).and_then(|_| view.after.iter().find(|earlier| lost.contains(*earlier)).cloned())
-    };
-    // What waits for a lost system is lost, and with it what waits for that.
-    while let Some(system) =
-        diffs.iter().find(|(system, (diff, view))| !lost.contains(*system) && waits_in_vain(&lost, diff, view).is_some()).map(|(system, _)| system.clone())
-    {
-        lost.insert(system);
-    }
+    let mut blocked = unread;
+    let lost = if leaving { BTreeMap::new() } else { lost(&diffs, &blocked) };
     let mut operations = Vec::new();
     for (system, (diff, view)) in &diffs {
         blocked.extend(diff.blocked.iter().cloned());
-        if let Some(earlier) = waits_in_vain(&lost, diff, view) {
-            let why = format!("it waits for `{earlier}`, which could not be planned");
+        if let Some(why) = diff.account.as_ref().and_then(|_| lost.get(system)) {
             blocked.extend(diff.operations.iter().map(|operation| Blocked::new(system.clone(), operation.title(), why.as_str())));
             continue;
         }
         for operation in &diff.operations {
             let mut operation = operation.clone();
-            if Some(&operation.id) == diff.account.as_ref() && !leaving {
-                operation.after.extend(view.after.iter().filter_map(|earlier| diffs.get(earlier)?.0.account.clone()));
+            if Some(&operation.id) == diff.account.as_ref() {
+                operation.after.extend(view.topology.after.iter().filter_map(|earlier| diffs.get(earlier)?.0.account.clone()));
+                operation.after.extend(federating(system, view, &diffs).map(|operation| operation.id.clone()));
             }
-            operation.after.sort();
-            operation.after.dedup();
+            if leaving && takes(&operation) {
+                operation.after_any.extend(
+                    later(system, &diffs).flat_map(|diff| diff.operations.iter().filter(|operation| takes(operation)).map(|operation| operation.id.clone())),
+                );
+            }
+            for before in [&mut operation.after, &mut operation.after_any] {
+                before.sort();
+                before.dedup();
+            }
             operations.push(operation);
         }
     }
     blocked.sort();
     blocked.dedup();
     let used: BTreeSet<&SystemName> = operations.iter().map(|operation| &operation.system).collect();
-    accounts.retain(|system, _| used.contains(system));
+    let accounts = views.iter().filter(|view| used.contains(&view.descriptor.system)).map(|view| (view.descriptor.system.clone(), view.who.clone())).collect();
+    let open_keys = views.iter().filter(|view| used.contains(&view.descriptor.system)).flat_map(|view| view.open_keys.iter().cloned()).collect();
     drop(used);
     let rank = if leaving { Rank::Leaver } else { Rank::Change };
-    Ok(Plan { format: Plan::FORMAT, subject: subject.id.clone(), version: subject.version, rank, rules, accounts, operations: order(operations)?, blocked })
+    let mut plan = Plan::new(subject.id.clone(), subject.version, rank, rules, operations)?;
+    (plan.accounts, plan.open_keys, plan.blocked) = (accounts, open_keys, blocked);
+    plan.open_keys.sort();
+    Ok(plan)
+}
+
+type Diffs<'v, 'a> = BTreeMap<SystemName, (SystemDiff, &'v SystemView<'a>)>;
+
+/// Systems in which no account will come about, each with the reason: what waits for a lost system is lost, and with it
+/// what waits for that.
+fn lost(diffs: &Diffs<'_, '_>, unread: &[Blocked]) -> BTreeMap<SystemName, String> {
+    let mut lost: BTreeMap<SystemName, String> = unread.iter().map(|blocked| (blocked.system.clone(), blocked.why.clone())).collect();
+    for (system, (diff, view)) in diffs {
+        if diff.stuck {
+            lost.insert(system.clone(), "its account could not be planned".to_owned());
+        } else if diff.account.is_some()
+            && let Some(why) = unfederated(system, view, diffs)
+        {
+            lost.insert(system.clone(), why);
+        }
+    }
+    loop {
+        let next = diffs.iter().filter(|(system, (diff, _))| !lost.contains_key(*system) && diff.account.is_some()).find_map(|(system, (_, view))| {
+            let earlier = view.topology.after.iter().find(|earlier| lost.contains_key(*earlier))?;
+            Some((system.clone(), format!("it waits for `{earlier}`, which could not be planned")))
+        });
+        match next {
+            Some((system, why)) => lost.insert(system, why),
+            None => return lost,
+        };
+    }
+}
+
+/// The operations by which another system makes the account here.
+fn federating<'d>(system: &SystemName, view: &SystemView<'_>, diffs: &'d Diffs<'_, '_>) -> impl Iterator<Item = &'d Operation> {
+    let reason = Reason::accounts_of(system);
+    let by = view.topology.federation.as_ref().and_then(|federation| diffs.get(&federation.by));
+    by.into_iter().flat_map(|(diff, _)| &diff.operations).filter(move |operation| operation.grant_key.is_some() && operation.reasons.contains(&reason))
+}
+
+/// Why another system will not make the account here, if it will not.
+fn unfederated(system: &SystemName, view: &SystemView<'_>, diffs: &Diffs<'_, '_>) -> Option<String> {
+    let by = &view.topology.federation.as_ref()?.by;
+    let (diff, by_view) = diffs.get(by)?;
+    let reason = Reason::accounts_of(system);
+    let wanted = by_view.wanted?.entitlements.iter().find(|desired| desired.reasons.contains(&reason))?.wanted.to_string();
+    let blocked = diff.blocked.iter().find(|blocked| blocked.what == wanted)?;
+    Some(format!("`{by}` makes its accounts, and {wanted} could not be planned there: {}", blocked.why))
+}
+
+/// The systems whose accounts wait for this one's.
+fn later<'d>(system: &SystemName, diffs: &'d Diffs<'_, '_>) -> impl Iterator<Item = &'d SystemDiff> {
+    diffs.values().filter(move |(_, view)| view.topology.after.contains(system)).map(|(diff, _)| diff)
+}
+
+/// Whether an operation takes access away.
+fn takes(operation: &Operation) -> bool {
+    matches!(operation.action.change(), Some(Change::Revoke(_) | Change::Withdraw(_)))
 }

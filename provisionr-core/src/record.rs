@@ -42,6 +42,10 @@ macro_rules! texts {
 
 pub(crate) use texts;
 
+/// The key of the ledger's row that says that provisionr keeps an account switched off: only then it is switched on
+/// again without being told to.
+pub const ACCOUNT_STATE: &str = "account/state";
+
 texts! {
     /// The id of a run: of its subject and event, so that submitting twice gives the same.
     RunId;

@@ -117,6 +117,7 @@ fn describe(state: &OperationState) -> (Status, String, Option<Timestamp>) {
         Phase::Done { ours: Ours::Made, .. } => (Status::Done, String::new(), None),
         Phase::Done { .. } => (Status::Done, "it was so already".to_owned(), None),
         Phase::Blocked => (Status::Pending, "waits for what comes before it".to_owned(), None),
+        Phase::Ready(Some(due)) if state.attempts == 0 => (Status::Waiting, format!("waits for {}", waiting_for(WaitReason::Until)), Some(*due)),
         Phase::Ready(due) => (Status::Pending, trouble(), *due),
         Phase::Open => (Status::Pending, "under way".to_owned(), None),
         Phase::Doubt(look_at) => (Status::Pending, format!("looked at before it is repeated: {}", trouble()), Some(*look_at)),

@@ -52,6 +52,7 @@ fn one_of_each() -> Vec<Transition> {
             plan: Digest::ZERO,
             rules: Digest::ZERO,
             descriptors: [("wiki".into(), Digest::ZERO)].into(),
+            adopts: std::collections::BTreeMap::new(),
         },
         Transition::Began { op: op(), attempt: 1, epoch: 2, at, send_by: at, clear_at: at, before: Before::Account(account) },
         ended(Ending::Applied(receipt), Then::Done),
@@ -87,7 +88,7 @@ fn each_transition_of_format_1_is_written_and_read_as_before() {
 fn a_row_of_a_newer_format_is_refused_and_not_misread() {
     let row = JournalRow { seq: 4, format: JOURNAL_FORMAT + 1, bytes: b"{}".to_vec(), hash: Digest::ZERO };
     let error = provisionr_core::run::decode(&RunId::new("run_1"), &row).unwrap_err();
-    assert_eq!(error.to_string(), "run run_1: row 4 has format 2, this version reads up to 1");
+    assert_eq!(error.to_string(), format!("run run_1: row 4 has format {}, this version reads up to {JOURNAL_FORMAT}", JOURNAL_FORMAT + 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,6 +129,6 @@ async fn a_plan_from_elsewhere_is_checked_before_it_runs() {
     elsewhere.operations[0].system = "mainframe".into();
     assert!(refused(elsewhere).await.contains("no system `mainframe`"));
     let mut newer = plan;
-    newer.format = 2;
-    assert!(refused(newer).await.contains("format 2"));
+    newer.format = Plan::FORMAT + 1;
+    assert!(refused(newer).await.contains(&format!("format {}", Plan::FORMAT + 1)));
 }

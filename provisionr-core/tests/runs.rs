@@ -348,7 +348,11 @@ async fn a_leaver_whose_suspension_is_refused_loses_what_provisionr_gave_all_the
     let plan = access.plan(&event).await.unwrap();
     let run = access.submit(plan, event.id(), Actor::service("hris")).await.unwrap();
     let report = finish(&access, &run).await;
-    assert_eq!(report.verdict, Some(Verdict::Failed), "a person has to hear of it: {report}");
+    assert_eq!(report.verdict, Some(Verdict::Superseded), "plans follow up what is left: {report}");
+    let open = access.runs(&all_runs().unsettled()).await.unwrap();
+    let report = access.report(&open[0].id).await.unwrap();
+    assert_eq!(report.count(Status::Stuck), 1, "a person has to hear of it: {report}");
+    assert!(report.to_string().contains("surfaced: the account is active"), "{report}");
     assert!(company.wiki.grants_of(&company.account()).is_empty(), "{report}");
 }
 

@@ -96,6 +96,7 @@ fn fold(bencher: Bencher<'_, '_>, count: usize) {
         plan: Digest::ZERO,
         rules: Digest::ZERO,
         descriptors: std::collections::BTreeMap::new(),
+        adopts: std::collections::BTreeMap::new(),
     }];
     for operation in &plan.operations {
         let op = operation.id.clone();

@@ -43,6 +43,8 @@ pub(super) struct Look<'a> {
     pub(super) absences: u32,
     /// How many looks there were, this one included.
     pub(super) looks: u32,
+    /// Another run has taken over: nothing is repeated, and it matters when nothing more can come.
+    pub(super) closing: bool,
     pub(super) now: Timestamp,
 }
 
@@ -83,19 +85,20 @@ impl Decide<'_> {
             Seen::Unclear(_) => Verdict::Again(look.now + pause),
             Seen::Absent => {
                 // The same change that sets a state may follow at once: even a late first one changes nothing.
+                let at_once = facts.repeat == Repeat::Set && !look.closing;
                 let (lag, agree) = match facts.visibility {
-                    _ if facts.repeat == Repeat::Set => (Duration::ZERO, 1),
+                    _ if at_once => (Duration::ZERO, 1),
                     Visibility::Lag { max, agree } => (max, agree.max(1)),
                     _ => (Duration::ZERO, 1),
                 };
-                let believed_at = if facts.repeat == Repeat::Set { look.now } else { clear_at + lag };
+                let believed_at = if at_once { look.now } else { clear_at + lag };
                 if look.now < believed_at {
                     return Verdict::Again((look.now + pause).min(believed_at));
                 }
                 if look.absences < agree {
                     return Verdict::Again(look.now + pause);
                 }
-                if facts.repeat == Repeat::Unsafe {
+                if facts.repeat == Repeat::Unsafe && !look.closing {
                     return Verdict::Record(Then::Stuck("it did not take effect as far as can be seen, and must not be repeated without a person".to_owned()));
                 }
                 Verdict::Record(if look.operation.failures >= self.retry.failures { Then::Fail } else { Then::RetryAt(look.now) })

@@ -5,10 +5,13 @@ mod gate;
 mod load;
 mod mover;
 mod project;
+mod verify;
 mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::observer::{Observer, Progress};
@@ -19,7 +22,8 @@ use crate::store::{RunId, Store, StoreError};
 use provisionr_sdk::{Adapter, CallContext, CallGate, Descriptor, SystemName};
 
 use gate::Gate;
-pub(crate) use load::load;
+pub(crate) use load::{LoadedRun, load};
+pub(crate) use mover::Moved;
 pub(crate) use project::Projection;
 
 /// The systems of a host, by name.
@@ -103,6 +107,8 @@ pub(crate) struct Executor {
     pub(crate) retry: RetryPolicy,
     pub(crate) limits: Limits,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
+    /// Something may be in an inbox.
+    pub(crate) mail: watch::Sender<u64>,
 }
 
 impl Executor {

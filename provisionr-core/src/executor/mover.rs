@@ -6,22 +6,48 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
 use tracing::Instrument as _;
 
 use super::decide::{self, Decide, Look};
 use super::gate::{BeginRequest, Gate};
+use super::verify::{self, Leaver, Verified};
 use super::work::{self, AccountCell, Finished};
 use super::{Executor, MoveError, Projection, load};
 use crate::digest::Digest;
 use crate::observer::Progress;
 use crate::plan::{Action, Operation, Plan};
-use crate::run::{self, Ending, Failure, Phase, RunState, Seen, Step, Then, Transition};
-use crate::store::{Commit, RunRow, StoreError, WaitRow, Write};
-use provisionr_sdk::{AdapterError, Before, Change, ErrorKind, Expect, Receipt, Request, RetryHint, SystemName, Timestamp, Wait};
+use crate::run::{self, Ending, Failure, Message, Phase, RunState, Seen, Step, Then, Transition};
+use crate::store::{Commit, Rank, RunFilter, RunRow, StoreError, WaitRow, Write};
+use provisionr_sdk::{AdapterError, Before, Change, ErrorKind, Expect, IdentityKey, Receipt, Request, RetryHint, SystemName, Timestamp, Wait, WaitReason};
 
 /// A write is sent within this time after its intent is durable, or not at all.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often an inbox is looked into while a run is moved; another process may have put something there.
+const MAIL: Duration = Duration::from_secs(1);
+
+/// How long an operation rests while an older run has a write under way about the same thing.
+const CONTESTED: Duration = Duration::from_secs(2);
+
+/// How often is looked whether something has been done by hand.
+const BY_HAND: Duration = Duration::from_secs(60 * 60);
+
+/// What the reason of a verification begins with that found something.
+const SURFACED: &str = "surfaced: ";
+
+/// How often a run asks for a plan that follows up what has surfaced.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// What became of moving a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// It went as far as it goes now.
+    Far,
+    /// Something of a leaver has surfaced: another plan has to follow.
+    Surfaced,
+}
 
 /// How often a commit is sent again when its answer is lost.
 const COMMIT_TRIES: u32 = 4;
@@ -57,8 +83,9 @@ struct Mover<'e> {
     tasks: JoinSet<Finished>,
     running: HashMap<Id, Running>,
     begin: mpsc::UnboundedSender<BeginRequest>,
-    /// Something was taken up and not finished, because the driver stops.
+    /// Something was taken up and not finished, because the driver stops or another run takes over.
     left_over: bool,
+    others: Others,
 }
 
 impl Executor {
@@ -66,7 +93,7 @@ impl Executor {
     ///
     /// - May be dropped at any await: what was begun is in doubt then, and looked at by the next owner.
     /// - Once `stop` is true nothing new is started; what is under way is waited for.
-    pub(crate) async fn move_run(&self, run: RunRow, mut stop: watch::Receiver<bool>) -> Result<(), MoveError> {
+    pub(crate) async fn move_run(&self, run: RunRow, mut stop: watch::Receiver<bool>) -> Result<Moved, MoveError> {
         let loaded = load(&*self.store, &run).await?;
         let (begin, mut begins) = mpsc::unbounded_channel();
         let mut mover = Mover {
@@ -87,14 +114,27 @@ impl Executor {
             running: HashMap::new(),
             begin,
             left_over: false,
+            others: Others::default(),
         };
         mover.state.take_over(mover.run.epoch, self.clock.now());
         mover.read_waits().await?;
+        let mut mail = self.mail.subscribe();
         loop {
             let stopping = *stop.borrow();
+            if !stopping {
+                mover.take_mail(mail.has_changed().unwrap_or(false)).await?;
+                mail.mark_unchanged();
+                mover.look_around().await?;
+            }
             if stopping {
-                mover.abort_unsent();
-            } else {
+                mover.abort_unsent(|_| true);
+            }
+            if mover.state.is_closing() {
+                // What is in doubt is looked at to its end.
+                mover.abort_unsent(|step| !matches!(step, Step::Settle(_)));
+                mover.give_up()?;
+            }
+            if !stopping {
                 mover.start_due()?;
             }
             if let Some(verdict) = mover.state.verdict_due() {
@@ -114,18 +154,21 @@ impl Executor {
                     Some(_) => None,
                     // What was due and is not done goes first when the run is moved again.
                     None if mover.left_over || mover.queues.values().any(|queue| !queue.is_empty()) => Some(mover.now()),
+                    // Until a plan that follows up has taken over, this run asks for one.
+                    None if mover.surfaced() => Some(due.map_or(mover.now() + ASK_AGAIN, |due| due.min(mover.now() + ASK_AGAIN))),
                     None => due,
                 };
                 mover.flush(Some(due)).await?;
-                return Ok(());
+                return Ok(if mover.surfaced() { Moved::Surfaced } else { Moved::Far });
             }
             let wake = mover.state.next_due().filter(|_| !stopping);
-            let pause = wake.map_or(Duration::from_secs(3600), |wake| wake.since(self.clock.now()).max(Duration::from_millis(1)));
+            let pause = wake.map_or(MAIL, |wake| wake.since(self.clock.now()).clamp(Duration::from_millis(1), MAIL));
             tokio::select! {
                 biased;
                 Some(request) = begins.recv() => mover.begin(request)?,
                 Some(finished) = mover.tasks.join_next_with_id() => mover.finish(finished).await?,
-                () = tokio::time::sleep(pause), if wake.is_some() => {}
+                () = tokio::time::sleep(pause), if !stopping => {}
+                _ = mail.changed(), if !stopping => {}
                 _ = stop.changed(), if !stopping => {}
             }
             while let Ok(request) = begins.try_recv() {
@@ -146,6 +189,12 @@ impl Mover<'_> {
 
     fn operation(&self, place: usize) -> Result<&Operation, MoveError> {
         self.plan.operations.get(place).ok_or_else(|| MoveError::Plan { run: self.run.id.clone(), why: format!("it has no operation {place}") })
+    }
+
+    /// Whether the end of a leaver's run found something, and no other run has taken over yet.
+    fn surfaced(&self) -> bool {
+        let surfaced = |phase: &Phase| matches!(phase, Phase::Stuck(why) if why.starts_with(SURFACED));
+        !self.state.is_closing() && self.run.rank == Rank::Leaver && self.state.operations().iter().any(|operation| surfaced(&operation.phase))
     }
 
     async fn read_waits(&mut self) -> Result<(), MoveError> {
@@ -181,12 +230,33 @@ impl Mover<'_> {
         let place = step.index();
         let plan = Arc::clone(&self.plan);
         let Some(operation) = plan.operations.get(place) else { return Ok(()) };
+        let due = match (step, self.state.operation(place).map(|state| &state.phase)) {
+            (Step::Attempt(_), Some(Phase::Ready(_))) | (Step::Settle(_), Some(Phase::Doubt(_))) | (Step::Look(_), Some(Phase::Waiting { .. })) => true,
+            // It was given up, or decided about, while it stood in the queue.
+            _ => false,
+        };
+        if !due {
+            self.leave(&operation.system);
+            return Ok(());
+        }
         let executor = self.executor;
         let Some(adapter) = executor.systems.get(&operation.system).cloned() else {
             self.leave(&operation.system);
             let at = self.now();
             return self.record(Transition::Stuck { op: operation.id.clone(), at, why: format!("the host has no system `{}`", operation.system) });
         };
+        if matches!(step, Step::Attempt(_)) {
+            if let Action::Verify(verification) = &operation.action {
+                self.leave(&operation.system);
+                let (at, wait) = (self.now(), Wait::new(WaitReason::Until, verification.after));
+                return self.record(Transition::WaitOpened { op: operation.id.clone(), at, look_at: at + wait.look_after, wait });
+            }
+            if self.others.contest(operation) {
+                self.leave(&operation.system);
+                self.state.look_again(place, self.executor.clock.now() + CONTESTED);
+                return Ok(());
+            }
+        }
         let attempts = self.state.operation(place).map_or(0, |state| state.attempts);
         let span = tracing::info_span!("operation", system = %operation.system, operation = %operation.id);
         let gate = Gate::new(operation.system.clone(), executor.lanes.clone(), Arc::clone(&executor.clock), adapter.descriptor().timeout);
@@ -208,7 +278,13 @@ impl Mover<'_> {
                     ),
                 )
             }
-            (Action::Change(change), Step::Settle(_) | Step::Look(_)) => {
+            (Action::Verify(verification), _) => {
+                let gate = Arc::new(gate);
+                let leaver = Leaver { run: self.run.id.clone(), subject: self.plan.subject.clone(), who: self.who(operation) };
+                let store = Arc::clone(&executor.store);
+                (Arc::clone(&gate), self.tasks.spawn(verify::verify(store, adapter, gate, leaver, verification.clone()).instrument(span)))
+            }
+            (Action::Change(change) | Action::ByHand(change), _) => {
                 let gate = Arc::new(gate);
                 let mut request = self.request(operation, change).unsettled();
                 if let Some(Phase::Waiting { wait, .. }) = self.state.operation(place).map(|state| &state.phase) {
@@ -241,6 +317,12 @@ impl Mover<'_> {
         if let Some(account) = self.projection.account(&operation.system) {
             who.known = Some(account.clone());
         }
+        // The account in another system, by which this one is found, may have come about only in this run.
+        for open in self.plan.open_keys.iter().filter(|open| open.system == operation.system) {
+            if let Some(value) = self.projection.shown(&open.from).and_then(|account| open.field.value(account)) {
+                who.keys.insert(0, IdentityKey::new(open.key.clone(), value));
+            }
+        }
         who
     }
 
@@ -255,6 +337,10 @@ impl Mover<'_> {
     /// An attempt is about to write: its intent goes into the next commit, and the answer follows that.
     fn begin(&mut self, request: BeginRequest) -> Result<(), MoveError> {
         let transition = self.began(request.place)?;
+        // An answer that is dropped says that nothing may be sent.
+        if self.state.is_closing() {
+            return Ok(());
+        }
         let Transition::Began { send_by, .. } = &transition else { return Ok(()) };
         self.replies.push((request.reply, *send_by));
         self.record(transition)
@@ -277,9 +363,9 @@ impl Mover<'_> {
         Ok(Transition::Began { op: operation.id.clone(), attempt, epoch: self.run.epoch, at, send_by, clear_at: send_by + late, before })
     }
 
-    /// The driver stops: what has not sent anything need not wait for its turn.
-    fn abort_unsent(&self) {
-        for running in self.running.values().filter(|running| !running.gate.wrote()) {
+    /// The driver stops, or another run takes over: what has not sent anything need not wait for its turn.
+    fn abort_unsent(&self, which: impl Fn(Step) -> bool) {
+        for running in self.running.values().filter(|running| which(running.step) && !running.gate.wrote()) {
             running.handle.abort();
         }
     }
@@ -300,14 +386,16 @@ impl Mover<'_> {
         let finished = finished.unwrap_or_else(|| {
             tracing::error!(run = %self.run.id, system = %operation.system, operation = %operation.id, "the adapter panicked");
             let failure = Failure::internal("the adapter panicked");
-            match step {
-                Step::Attempt(_) if matches!(operation.action, Action::Change(_)) => Finished::Attempt(Err(failure), gate.wrote()),
+            match (step, &operation.action) {
+                (Step::Attempt(_), Action::Change(_)) => Finished::Attempt(Err(failure), gate.wrote()),
+                (_, Action::Verify(_)) => Finished::Verified(Err(failure)),
                 _ => Finished::Look(Err(failure)),
             }
         });
         match finished {
             Finished::Attempt(result, wrote) => self.attempt_ended(step.index(), operation, result, wrote).await,
             Finished::Look(result) => self.looked(step, operation, result).await,
+            Finished::Verified(result) => self.verified(step.index(), operation, result),
         }
     }
 
@@ -380,6 +468,11 @@ impl Mover<'_> {
             Err(failure) => {
                 tracing::warn!(run = %self.run.id, system = %operation.system, operation = %operation.id, error = %failure.message, "a look failed");
                 let at = decide.look_failed(operation.id.as_str(), &failure, counts.looks, now);
+                // Whoever does it by hand can say so, whether or not it can be seen.
+                if matches!((step, &operation.action), (Step::Attempt(_), Action::ByHand(_))) {
+                    let (op, wait) = (operation.id.clone(), Wait::new(WaitReason::ManualStep, BY_HAND));
+                    return self.record(Transition::WaitOpened { op, at: now, wait, look_at: at });
+                }
                 self.again(place, operation, at);
                 return Ok(());
             }
@@ -393,7 +486,7 @@ impl Mover<'_> {
         let absences = if seen == Seen::Absent { counts.absences + 1 } else { 0 };
         self.looks.insert(place, Looks { absences, ..counts });
         let Some(state) = self.state.operation(place) else { return Ok(()) };
-        let look = Look { operation: state, seen: &seen, wait, absences, looks: counts.looks, now };
+        let look = Look { operation: state, seen: &seen, wait, absences, looks: counts.looks, closing: self.state.is_closing(), now };
         let op = operation.id.clone();
         match (step, &state.phase) {
             (Step::Settle(_), _) => {
@@ -420,13 +513,20 @@ impl Mover<'_> {
                     decide::Verdict::Again(at) => self.again(place, operation, at),
                 }
             }
-            // The first look for an account that another party makes.
+            // The first look for what another party makes.
             (Step::Attempt(_), _) => {
-                let reason = match operation.action {
-                    Action::AwaitAccount(reason) => reason,
-                    Action::Change(_) => return Ok(()),
+                let wait = match (&operation.action, &seen) {
+                    (Action::AwaitAccount(WaitReason::ManualStep), _) => Wait::new(WaitReason::ManualStep, BY_HAND),
+                    (Action::AwaitAccount(reason), _) => Wait::new(*reason, Duration::from_secs(30)),
+                    // It holds before anybody has done anything.
+                    (Action::ByHand(_), Seen::Holds(receipt)) => {
+                        let attempt = state.attempts + 1;
+                        self.looks.remove(&place);
+                        return self.record(Transition::Ended { op, attempt, at: now, outcome: Ending::Unchanged(receipt.clone()), then: Then::Done });
+                    }
+                    (Action::ByHand(_), _) => Wait::new(WaitReason::ManualStep, BY_HAND),
+                    _ => return Ok(()),
                 };
-                let wait = Wait::new(reason, Duration::from_secs(30));
                 let look_at = now + wait.look_after;
                 self.record(Transition::WaitOpened { op: op.clone(), at: now, wait, look_at })?;
                 if matches!(seen, Seen::Holds(_)) {
@@ -435,6 +535,97 @@ impl Mover<'_> {
             }
             (Step::Look(_), _) => {}
         }
+        Ok(())
+    }
+
+    fn verified(&mut self, place: usize, operation: &Operation, result: Result<Verified, Failure>) -> Result<(), MoveError> {
+        let (now, op) = (self.now(), operation.id.clone());
+        let counts = self.looks.entry(place).or_default();
+        counts.looks += 1;
+        let looks = counts.looks;
+        let decide = Decide { run: &self.run.id, retry: &self.executor.retry };
+        match result {
+            Ok(Verified::Clean) => {
+                self.looks.remove(&place);
+                self.record(Transition::WaitEnded { op, at: now, seen: Seen::Holds(Receipt::new()), then: Then::Done })
+            }
+            Ok(Verified::Surfaced(what)) => {
+                tracing::error!(run = %self.run.id, subject = %self.run.subject, system = %operation.system, %what, "something of a leaver has surfaced");
+                self.looks.remove(&place);
+                self.record(Transition::Stuck { op, at: now, why: format!("{SURFACED}{what}") })
+            }
+            Ok(Verified::NotYet(why)) => {
+                tracing::warn!(run = %self.run.id, system = %operation.system, %why, "a leaver cannot be verified yet");
+                let failure = Failure::from(&AdapterError::not_ready(why));
+                let at = decide.look_failed(op.as_str(), &failure, looks, now);
+                self.again(place, operation, at);
+                Ok(())
+            }
+            Err(failure) => {
+                let at = decide.look_failed(op.as_str(), &failure, looks, now);
+                self.again(place, operation, at);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes in what others have said: when there may be something new, and now and then, for other processes.
+    async fn take_mail(&mut self, new: bool) -> Result<(), MoveError> {
+        if !new && !self.others.mail_due() {
+            return Ok(());
+        }
+        self.others.mail_read = Some(Instant::now());
+        let messages = self.executor.store.inbox(&self.run.id).await?;
+        let Some(upto) = messages.last().map(|row| row.seq) else { return Ok(()) };
+        for row in &messages {
+            let at = self.now();
+            match Message::from_bytes(&row.bytes) {
+                Ok(Message::Close { by }) if !self.state.is_closing() => self.record(Transition::Closing { at, by: by.to_string() })?,
+                Ok(Message::Close { .. }) => {}
+                Ok(Message::Decide { op, actor, why, decision }) => {
+                    let decided = Transition::Decided { op, at, actor, why, decision };
+                    if let Err(refused) = self.record(decided) {
+                        tracing::warn!(run = %self.run.id, %refused, "a decision came too late");
+                    }
+                }
+                Err(error) => tracing::error!(run = %self.run.id, %error, "a message cannot be read"),
+            }
+        }
+        self.writes.push(Write::Take { run: self.run.id.clone(), epoch: self.run.epoch, upto });
+        Ok(())
+    }
+
+    /// Another run has taken over: gives up what nothing of is under way.
+    fn give_up(&mut self) -> Result<(), MoveError> {
+        let plan = Arc::clone(&self.plan);
+        let running: BTreeSet<usize> = self.running.values().map(|running| running.step.index()).collect();
+        for place in self.state.droppable().into_iter().filter(|place| !running.contains(place)) {
+            let Some(operation) = plan.operations.get(place) else { continue };
+            let at = self.now();
+            self.looks.remove(&place);
+            self.record(Transition::Dropped { op: operation.id.clone(), at, why: "another run has taken over".to_owned() })?;
+        }
+        Ok(())
+    }
+
+    /// Sees what older runs of the subject have not settled: nothing is sent on top of it. A leaver's run does not wait,
+    /// but verifies at its end.
+    async fn look_around(&mut self) -> Result<(), MoveError> {
+        if self.run.rank == Rank::Leaver || !self.others.look_due() {
+            return Ok(());
+        }
+        let store = &*self.executor.store;
+        let runs = store.runs(&RunFilter::all().subject(self.run.subject.clone()).unsettled()).await?;
+        let mut unsettled = BTreeSet::new();
+        let older: Vec<_> = runs.iter().filter(|run| run.id != self.run.id && run.opened_at <= self.run.opened_at).collect();
+        for run in &older {
+            let loaded = load(store, run).await?;
+            let open = loaded.plan.operations.iter().zip(loaded.state.operations()).filter(|(_, state)| state.open.is_some());
+            unsettled.extend(open.map(|(operation, _)| difference(operation)));
+        }
+        self.others.looked = Some(Instant::now());
+        self.others.alone = older.is_empty();
+        self.others.unsettled = unsettled;
         Ok(())
     }
 
@@ -545,6 +736,37 @@ impl Mover<'_> {
             at: self.state.latest(),
         });
     }
+}
+
+/// What is known of those beside this run.
+#[derive(Debug, Default)]
+struct Others {
+    mail_read: Option<Instant>,
+    looked: Option<Instant>,
+    /// No older run has anything under way, nor will it have.
+    alone: bool,
+    unsettled: BTreeSet<(SystemName, String)>,
+}
+
+impl Others {
+    fn mail_due(&self) -> bool {
+        self.mail_read.is_none_or(|read| read.elapsed() >= MAIL)
+    }
+
+    fn look_due(&self) -> bool {
+        !self.alone && self.looked.is_none_or(|looked| looked.elapsed() >= CONTESTED)
+    }
+
+    /// Whether an older run has a write under way about the same thing.
+    fn contest(&self, operation: &Operation) -> bool {
+        !self.unsettled.is_empty() && self.unsettled.contains(&difference(operation))
+    }
+}
+
+/// What an operation is about: the same for a grant and its revocation.
+fn difference(operation: &Operation) -> (SystemName, String) {
+    let what = operation.grant_key.as_ref().map_or_else(|| operation.id.to_string(), ToString::to_string);
+    (operation.system.clone(), what)
 }
 
 fn retry_time(then: &Then) -> Option<Timestamp> {

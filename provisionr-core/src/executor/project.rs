@@ -3,27 +3,35 @@
 use std::collections::BTreeMap;
 
 use crate::plan::{Action, Plan};
-use crate::run::{Ours, Phase, RunState, Transition};
+use crate::record::ACCOUNT_STATE;
+use crate::run::{Ending, Ours, Phase, RunState, Transition};
 use crate::store::{LedgerRow, LinkRow, RunId, WaitRow, Write};
-use provisionr_sdk::{AccountId, AccountState, Change, SystemName};
+use provisionr_sdk::{Account, AccountId, AccountState, Change, Entitlement, SystemName};
 
 /// Projects the transitions of one run, in their order. Live and when rebuilding it is the same code.
 #[derive(Clone, Debug)]
 pub(crate) struct Projection {
     run: RunId,
     accounts: BTreeMap<SystemName, AccountId>,
+    /// Accounts as the vendors last showed them in this run.
+    shown: BTreeMap<SystemName, Account>,
 }
 
 impl Projection {
     /// Before the first transition.
     pub(crate) fn new(run: RunId, plan: &Plan) -> Self {
         let accounts = plan.accounts.iter().filter_map(|(system, query)| Some((system.clone(), query.known.clone()?))).collect();
-        Self { run, accounts }
+        Self { run, accounts, shown: BTreeMap::new() }
     }
 
     /// The subject's account in a system, as far as plan and journal tell.
     pub(crate) fn account(&self, system: &SystemName) -> Option<&AccountId> {
         self.accounts.get(system)
+    }
+
+    /// The subject's account in a system as this run has seen it.
+    pub(crate) fn shown(&self, system: &SystemName) -> Option<&Account> {
+        self.shown.get(system)
     }
 
     /// The writes that follow from a transition; `state` has taken it already.
@@ -45,41 +53,64 @@ impl Projection {
                 next_look: *look_at,
                 event: wait.event.clone(),
             })),
-            _ if matches!(transition, Transition::Resolved { .. } | Transition::WaitEnded { .. } | Transition::Dropped { .. } | Transition::Stuck { .. }) => {
+            _ if matches!(
+                transition,
+                Transition::Resolved { .. } | Transition::WaitEnded { .. } | Transition::Dropped { .. } | Transition::Stuck { .. } | Transition::Decided { .. }
+            ) =>
+            {
                 writes.push(Write::EndWait { run: self.run.clone(), operation: operation.id.to_string() });
             }
             _ => {}
         }
         // An account is known from the moment the vendor named it, even while it is only invited.
         let receipt = transition.receipt();
+        if let Some(account) = receipt.and_then(|receipt| receipt.account.clone()) {
+            self.shown.insert(operation.system.clone(), account);
+        }
         if let Some(account) = receipt.and_then(|receipt| receipt.account.as_ref())
             && matches!(operation.action, Action::AwaitAccount(_) | Action::Change(Change::EnsureAccount(_)))
             && self.accounts.insert(operation.system.clone(), account.id.clone()).as_ref() != Some(&account.id)
         {
             writes.push(Write::Link(LinkRow { subject: plan.subject.clone(), system: operation.system.clone(), account: account.id.clone() }));
         }
-        let Phase::Done { ours, at } = now.phase else {
-            return writes;
+        // What was accepted and not refused since is ours to take back, even before it is in force.
+        let accepted = match (&now.phase, transition) {
+            (Phase::Done { ours, at }, _) => Some((*ours, *at)),
+            (Phase::Waiting { .. }, Transition::Ended { outcome: Ending::Waiting(_), at, .. }) => Some((Ours::Made, *at)),
+            _ => None,
         };
-        let Action::Change(change) = &operation.action else {
+        let (Some((ours, at)), Some(change)) = (accepted, operation.action.change()) else {
             return writes;
         };
         let (Some(account), system) = (self.accounts.get(&operation.system).cloned(), operation.system.clone()) else {
             return writes;
         };
-        match (change, &operation.grant_key) {
-            (Change::SetState(AccountState::Deleted), _) => writes.push(Write::Unlink { subject: plan.subject.clone(), system }),
-            (Change::Grant(entitlement), Some(key)) if ours == Ours::Made => writes.push(Write::Give(LedgerRow {
-                system,
-                account,
-                key: key.to_string(),
+        let give = |key: String, entitlement: Entitlement| {
+            Write::Give(LedgerRow {
+                system: system.clone(),
+                account: account.clone(),
+                key,
                 subject: plan.subject.clone(),
-                entitlement: entitlement.clone(),
+                entitlement,
                 run: self.run.clone(),
                 operation: operation.id.to_string(),
                 at,
-            })),
-            (Change::Revoke(_) | Change::Withdraw(_), Some(key)) => writes.push(Write::Drop { system, account, key: key.to_string() }),
+            })
+        };
+        let dropped = |key: String| Write::Drop { system: system.clone(), account: account.clone(), key };
+        let done = matches!(now.phase, Phase::Done { .. });
+        match (change, &operation.grant_key) {
+            (Change::SetState(AccountState::Deleted), _) if done => writes.push(Write::Unlink { subject: plan.subject.clone(), system }),
+            (Change::SetState(AccountState::Active), _) if done => writes.push(dropped(ACCOUNT_STATE.to_owned())),
+            (Change::SetState(state), _) if done && ours == Ours::Made => {
+                writes.push(give(ACCOUNT_STATE.to_owned(), Entitlement::new("account", state.to_string())));
+            }
+            (Change::EnsureAccount(spec), _) if ours == Ours::Made => {
+                writes
+                    .extend(operation.carries.iter().zip(&spec.entitlements).map(|(carried, entitlement)| give(carried.key.to_string(), entitlement.clone())));
+            }
+            (Change::Grant(entitlement), Some(key)) if ours == Ours::Made => writes.push(give(key.to_string(), entitlement.clone())),
+            (Change::Revoke(_) | Change::Withdraw(_), Some(key)) if done => writes.push(dropped(key.to_string())),
             _ => {}
         }
         writes

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::gate::Gate;
+use super::verify::Verified;
 use crate::run::{Failure, Seen};
 use provisionr_sdk::{Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Found, Outcome, Receipt, Request, Result, Wait};
 
@@ -17,6 +18,8 @@ pub(super) enum Finished {
     Attempt(std::result::Result<Outcome, Failure>, bool),
     /// A look.
     Look(std::result::Result<(Seen, Option<Wait>), Failure>),
+    /// A look at the end that nothing has surfaced.
+    Verified(std::result::Result<Verified, Failure>),
 }
 
 async fn account(adapter: &dyn Adapter, cx: &CallContext, who: &AccountQuery) -> Result<Account> {
@@ -61,7 +64,7 @@ pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request:
     Finished::Attempt(result, gate.wrote())
 }
 
-fn timed_out(gate: &Gate) -> Failure {
+pub(super) fn timed_out(gate: &Gate) -> Failure {
     let error = AdapterError::timed_out("no answer in time");
     Failure::from(&if gate.wrote() { error.effect_unknown() } else { error })
 }

@@ -4,6 +4,7 @@ mod model;
 mod order;
 mod show;
 
-pub use model::{Action, Blocked, Operation, OperationId, Plan};
+pub(crate) use model::Basis;
+pub use model::{Action, Blocked, Carried, OpenKey, Operation, OperationId, Plan, Verification};
 pub use order::OrderError;
-pub(crate) use order::{check_order, order};
+pub(crate) use order::check_order;

@@ -1,14 +1,18 @@
 //! A plan: the ordered operations that bring one subject's access to what the rules say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::desired::Reason;
 use crate::digest::Digest;
-use crate::record::Rank;
-use provisionr_sdk::{AccountQuery, Change, Expect, GrantKey, IdempotencyKey, SubjectId, SystemName, TargetName, WaitReason};
+use crate::record::{Rank, RunId};
+use crate::rules::AccountField;
+use provisionr_sdk::{
+    AccountQuery, AccountState, Change, Entitlement, Expect, GrantKey, IdempotencyKey, Subject, SubjectId, SystemName, TargetName, Timestamp, WaitReason,
+};
 
 crate::record::texts! {
     /// The id of an operation within its plan: `{system}:{what}`, the same for the same wanted difference in every plan.
@@ -24,6 +28,55 @@ pub enum Action {
     Change(Change),
     /// Waits until another party has made the account.
     AwaitAccount(WaitReason),
+    /// Waits until a person has made a change that no API makes; seen by a look where there is one, or told.
+    ByHand(Change),
+    /// Looks, once everything else is over, that nothing has surfaced late.
+    Verify(Verification),
+}
+
+impl Action {
+    /// The change it makes, or a person makes for it.
+    pub fn change(&self) -> Option<&Change> {
+        match self {
+            Self::Change(change) | Self::ByHand(change) => Some(change),
+            _ => None,
+        }
+    }
+}
+
+/// What should be so at the end of a leaver's run. What provisionr gave and has not taken back is looked at as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// How long after everything else is looked: effects of what was sent may come so late.
+    pub after: Duration,
+    /// The account is in this state, or further gone; `Deleted` says that there should be none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountState>,
+    /// What the account should hold neither directly nor by an open invitation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Entitlement>,
+}
+
+impl Verification {
+    /// A look after so long, at nothing yet.
+    pub fn new(after: Duration) -> Self {
+        Self { after, account: None, gone: Vec::new() }
+    }
+
+    /// Sets the state of the account.
+    #[must_use]
+    pub fn account(mut self, state: AccountState) -> Self {
+        self.account = Some(state);
+        self
+    }
+
+    /// Adds what should be gone.
+    #[must_use]
+    pub fn gone(mut self, entitlements: impl IntoIterator<Item = Entitlement>) -> Self {
+        self.gone.extend(entitlements);
+        self
+    }
 }
 
 /// A change inside a plan.
@@ -45,9 +98,18 @@ pub struct Operation {
     /// What has to be done before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<OperationId>,
+    /// What has to be over before it, whatever becomes of that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_any: Vec<OperationId>,
+    /// It is not begun before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// Why; empty for what other operations need.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    /// What the entitlements are that an account is made with, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carries: Vec<Carried>,
     /// What it expects to find.
     #[serde(default)]
     pub expect: Expect,
@@ -61,13 +123,40 @@ impl Operation {
         let system = system.into();
         let id = OperationId::new(format!("{system}:{what}"));
         let key = Digest::of([subject.as_str().as_bytes(), id.as_str().as_bytes()]).to_string();
-        Self { id, system, action, target: None, grant_key: None, after: Vec::new(), reasons: Vec::new(), expect: Expect::Anything, key: key.into() }
+        Self {
+            id,
+            system,
+            action,
+            target: None,
+            grant_key: None,
+            after: Vec::new(),
+            after_any: Vec::new(),
+            not_before: None,
+            reasons: Vec::new(),
+            carries: Vec::new(),
+            expect: Expect::Anything,
+            key: key.into(),
+        }
     }
 
     /// Sets what has to be done before it.
     #[must_use]
     pub fn after(mut self, operations: impl IntoIterator<Item = OperationId>) -> Self {
         self.after.extend(operations);
+        self
+    }
+
+    /// Sets what has to be over before it, whatever becomes of that.
+    #[must_use]
+    pub fn after_any(mut self, operations: impl IntoIterator<Item = OperationId>) -> Self {
+        self.after_any.extend(operations);
+        self
+    }
+
+    /// Sets the time before which it is not begun.
+    #[must_use]
+    pub fn not_before(mut self, at: Option<Timestamp>) -> Self {
+        self.not_before = at;
         self
     }
 
@@ -97,15 +186,51 @@ impl Operation {
     pub fn title(&self) -> String {
         match &self.action {
             Action::AwaitAccount(WaitReason::FirstLogin) => "account at first login".to_owned(),
+            Action::AwaitAccount(WaitReason::ManualStep) => "account made by hand".to_owned(),
             Action::AwaitAccount(_) => "account made elsewhere".to_owned(),
-            Action::Change(change) => {
-                let mut shown = change.clone();
-                if let (Change::Grant(entitlement) | Change::Revoke(entitlement) | Change::Withdraw(entitlement), Some(name)) = (&mut shown, &self.target) {
-                    entitlement.target = name.as_str().into();
-                }
-                shown.to_string()
-            }
+            Action::Change(change) => self.shown(change),
+            Action::ByHand(change) => format!("by hand: {}", self.shown(change)),
+            Action::Verify(_) => "verify that nothing is left".to_owned(),
         }
+    }
+
+    fn shown(&self, change: &Change) -> String {
+        let mut shown = change.clone();
+        if let Change::EnsureAccount(spec) = change {
+            let mut title = shown.to_string();
+            for (entitlement, carried) in spec.entitlements.iter().zip(&self.carries) {
+                let mut entitlement = entitlement.clone();
+                entitlement.target = carried.target.as_str().into();
+                title.push_str(&format!(" with {entitlement}"));
+            }
+            return title;
+        }
+        if let (Change::Grant(entitlement) | Change::Revoke(entitlement) | Change::Withdraw(entitlement), Some(name)) = (&mut shown, &self.target) {
+            entitlement.target = name.as_str().into();
+        }
+        shown.to_string()
+    }
+
+    /// Everything that comes before it.
+    pub fn before(&self) -> impl Iterator<Item = &OperationId> {
+        self.after.iter().chain(&self.after_any)
+    }
+}
+
+/// An entitlement that the call which makes an account brings along.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Carried {
+    /// What identifies the grant.
+    pub key: GrantKey,
+    /// What the target is called.
+    pub target: TargetName,
+}
+
+impl Carried {
+    /// An entitlement of this key, to a target of this name.
+    pub fn new(key: GrantKey, target: TargetName) -> Self {
+        Self { key, target }
     }
 }
 
@@ -131,10 +256,10 @@ impl Blocked {
 /// The ordered, content-addressed operations for one subject.
 ///
 /// The same inputs give the same plan, byte for byte. It holds no time and no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The version of this form.
+    /// The version of its form.
     pub format: u16,
     /// Whom it is for.
     pub subject: SubjectId,
@@ -146,16 +271,74 @@ pub struct Plan {
     pub rules: Digest,
     /// How the subject's account is found, by system.
     pub accounts: BTreeMap<SystemName, AccountQuery>,
+    /// Keys it is found by once an account in another system is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_keys: Vec<OpenKey>,
     /// The operations; each stands after those it depends on.
     pub operations: Vec<Operation>,
     /// What was wanted and could not be planned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<Blocked>,
+    /// What it was made from; known only to the process that made it.
+    #[serde(skip)]
+    pub(crate) basis: Option<Basis>,
 }
 
+/// What a plan was made from, beside the rules and what was observed.
+#[derive(Clone, Debug)]
+pub(crate) struct Basis {
+    pub(crate) subject: Subject,
+    /// Runs of the subject that were not over, and what they have under way.
+    pub(crate) over: BTreeSet<RunId>,
+    /// Since when they have waited for what this plan waits for too.
+    pub(crate) adopts: BTreeMap<OperationId, Timestamp>,
+}
+
+/// A key whose value comes from an account that was not there when the plan was made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OpenKey {
+    /// Where the account is found by it.
+    pub system: SystemName,
+    /// The key.
+    pub key: String,
+    /// Where the other account is.
+    pub from: SystemName,
+    /// What of it is the value.
+    pub field: AccountField,
+}
+
+impl OpenKey {
+    /// In `system`, the account is found by `key` with the value of `field` of the account in `from`.
+    pub fn new(system: SystemName, key: impl Into<String>, from: SystemName, field: AccountField) -> Self {
+        Self { system, key: key.into(), from, field }
+    }
+}
+
+/// By what is stored; not by what only the process knows that made it.
+impl PartialEq for Plan {
+    fn eq(&self, other: &Self) -> bool {
+        let whose = |plan: &Self| (plan.format, plan.subject.clone(), plan.version);
+        whose(self) == whose(other) && self.does_the_same(other) && self.blocked == other.blocked
+    }
+}
+
+impl Eq for Plan {}
+
 impl Plan {
-    /// The version of the stored form.
-    pub const FORMAT: u16 = 1;
+    /// The newest stored form that this version knows. A plan has the oldest form that can say what it says.
+    pub const FORMAT: u16 = 2;
+
+    /// The oldest form that can say what these operations say.
+    pub(crate) fn format_of(operations: &[Operation]) -> u16 {
+        let newer = |operation: &Operation| {
+            matches!(operation.action, Action::ByHand(_) | Action::Verify(_))
+                || !operation.after_any.is_empty()
+                || !operation.carries.is_empty()
+                || operation.not_before.is_some()
+        };
+        if operations.iter().any(newer) { 2 } else { 1 }
+    }
 
     /// Says how the subject's account in a system is found.
     #[must_use]
@@ -178,6 +361,12 @@ impl Plan {
     /// Those of [`Plan::to_bytes`].
     pub fn digest(&self) -> Result<Digest, serde_json::Error> {
         Ok(Digest::of([self.to_bytes()?.as_slice()]))
+    }
+
+    /// Whether another plan does just the same, under the same rules; of whatever version of the subject.
+    pub(crate) fn does_the_same(&self, other: &Self) -> bool {
+        let what = |plan: &Self| (plan.rules, plan.rank);
+        what(self) == what(other) && self.operations == other.operations && self.accounts == other.accounts && self.open_keys == other.open_keys
     }
 
     /// Whether there is nothing to do.

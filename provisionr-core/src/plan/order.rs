@@ -46,7 +46,7 @@ pub(crate) fn graph(operations: &[Operation]) -> Result<DiGraph<usize, ()>, Orde
         }
     }
     for operation in operations {
-        for earlier in &operation.after {
+        for earlier in operation.before() {
             match (nodes.get(earlier), nodes.get(&operation.id)) {
                 (Some(from), Some(to)) => graph.update_edge(*from, *to, ()),
                 _ => return Err(OrderError::Missing { operation: operation.id.clone(), missing: earlier.clone() }),
@@ -63,12 +63,23 @@ impl Plan {
     /// When operations wait for each other in a circle, or for one that is not there.
     pub fn new(subject: SubjectId, version: u64, rank: Rank, rules: Digest, operations: Vec<Operation>) -> Result<Self, OrderError> {
         let operations = order(operations)?;
-        Ok(Self { format: Self::FORMAT, subject, version, rank, rules, accounts: BTreeMap::new(), operations, blocked: Vec::new() })
+        Ok(Self {
+            format: Self::format_of(&operations),
+            subject,
+            version,
+            rank,
+            rules,
+            accounts: BTreeMap::new(),
+            open_keys: Vec::new(),
+            operations,
+            blocked: Vec::new(),
+            basis: None,
+        })
     }
 }
 
 /// Puts each operation after those it waits for; among those that are free, by id.
-pub(crate) fn order(operations: Vec<Operation>) -> Result<Vec<Operation>, OrderError> {
+fn order(operations: Vec<Operation>) -> Result<Vec<Operation>, OrderError> {
     let graph = graph(&operations)?;
     let mut waiting: Vec<usize> = graph.node_indices().map(|node| graph.neighbors_directed(node, petgraph::Direction::Incoming).count()).collect();
     let mut free: BinaryHeap<Reverse<(&OperationId, NodeIndex)>> = graph

@@ -18,9 +18,12 @@ impl fmt::Display for Plan {
         let width = self.operations.iter().map(|operation| operation.system.as_str().chars().count()).max().unwrap_or(0);
         for (operation, number) in self.operations.iter().zip(1_usize..) {
             write!(f, "{number:>4}. {:width$}  {}", operation.system, operation.title())?;
-            let after: Vec<_> = operation.after.iter().filter_map(|id| numbers.get(id)).map(ToString::to_string).collect();
+            let after: Vec<_> = operation.before().filter_map(|id| numbers.get(id)).map(ToString::to_string).collect();
             if !after.is_empty() {
                 write!(f, "  (after {})", after.join(", "))?;
+            }
+            if let Some(at) = operation.not_before {
+                write!(f, "  (not before {at})")?;
             }
             writeln!(f)?;
             for reason in &operation.reasons {

@@ -152,6 +152,7 @@ impl ProvisionerBuilder {
             retry: self.retry,
             limits: self.limits,
             observers: self.observers,
+            mail: tokio::sync::watch::Sender::default(),
         };
         Ok(Provisioner(Arc::new(Inner {
             executor: Arc::new(executor),

@@ -2,9 +2,11 @@
 
 mod builder;
 mod checks;
+mod names;
 mod read;
+mod submit;
+mod unfinished;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,15 +15,17 @@ use crate::audit::AuditLog;
 use crate::digest::Digest;
 use crate::directory::{Directory, DirectoryError};
 use crate::driver::{Driver, News};
-use crate::event::Event;
+use crate::event::{Event, Occasion};
 use crate::executor::{Executor, MoveError, load};
-use crate::plan::{self, OrderError, Plan};
+use crate::plan::{self, Basis, OrderError, Plan};
 use crate::planner;
 use crate::report::Report;
 use crate::rules::{CheckedRules, Rules, RulesError};
-use crate::run::{self, Transition};
-use crate::store::{Actor, Commit, PlanRow, RunFilter, RunId, RunRow, StoreError, Write};
+use crate::store::{RunFilter, RunId, RunRow, StoreError};
+use names::Names;
 use provisionr_sdk::{EventId, Subject, SubjectId};
+use read::Reading;
+use unfinished::Unfinished;
 
 pub use builder::{BuildError, ProvisionerBuilder};
 
@@ -50,9 +54,23 @@ pub enum AccessError {
     /// There is no such subject.
     #[error("the directory has no subject {0}")]
     NoSuchSubject(SubjectId),
+    /// There is nothing a person could decide about.
+    #[error("there is nothing to decide about `{operation}` of run {run}: it is not there, or over")]
+    NothingToDecide {
+        /// The run.
+        run: RunId,
+        /// The operation.
+        operation: plan::OperationId,
+    },
     /// The plan was made under other rules, or by another version.
     #[error("the plan cannot be submitted: {0}")]
     PlanRefused(String),
+    /// The world has moved since the plan was made: make another one.
+    #[error("run {0} of the same subject was opened after the plan was made; plan again")]
+    PlanAgain(RunId),
+    /// A subject in the store cannot be read.
+    #[error("subject {0} cannot be read from the store: {1}")]
+    UnreadableSubject(SubjectId, #[source] serde_json::Error),
     /// A plan that cannot be written: a mistake in provisionr.
     #[error("the plan cannot be written: {0}")]
     Unwritable(#[from] serde_json::Error),
@@ -88,7 +106,7 @@ impl Provisioner {
 
     /// What keeps runs moving; the host polls it where it likes.
     pub fn driver(&self) -> Driver {
-        Driver { executor: Arc::clone(&self.0.executor), news: Arc::clone(&self.0.news) }
+        Driver { executor: Arc::clone(&self.0.executor), news: Arc::clone(&self.0.news), follow: Arc::new(self.clone()) }
     }
 
     /// The rules in force.
@@ -108,15 +126,17 @@ impl Provisioner {
     }
 
     /// Plans what an event calls for. Only reads.
-    /// - The subject is the directory's, unless the event has a newer version of it.
+    /// - The subject is the newest known version of it: the event's, the directory's, or the one last planned for. So a
+    ///   late event plans what is right today.
     /// - What cannot be read or resolved is listed in the plan as not planned, and stops nothing else.
     ///
     /// # Errors
     /// When the store or the directory fails, or operations wait for each other in a circle.
     pub async fn plan(&self, event: &Event) -> Result<Plan, AccessError> {
-        let listed = self.0.directory.subject(&event.subject().id).await?;
-        let newest = listed.filter(|listed| listed.version > event.subject().version);
-        self.plan_subject(newest.as_ref().unwrap_or_else(|| event.subject())).await
+        let id = &event.subject().id;
+        let known = [self.0.directory.subject(id).await?, self.stored(id).await?];
+        let newest = known.into_iter().flatten().filter(|known| known.version > event.subject().version).max_by_key(|known| known.version);
+        self.plan_subject(newest.as_ref().unwrap_or_else(|| event.subject()), event.occasion(), &Names::default()).await
     }
 
     /// Plans what a subject of the directory should have. Only reads.
@@ -124,78 +144,31 @@ impl Provisioner {
     /// # Errors
     /// Those of [`Provisioner::plan`], and when there is no such subject.
     pub async fn plan_for(&self, subject: &SubjectId) -> Result<Plan, AccessError> {
-        let subject = self.0.directory.subject(subject).await?.ok_or_else(|| AccessError::NoSuchSubject(subject.clone()))?;
-        self.plan_subject(&subject).await
+        let listed = self.0.directory.subject(subject).await?.ok_or_else(|| AccessError::NoSuchSubject(subject.clone()))?;
+        self.plan_listed(listed, &Names::default()).await
     }
 
-    async fn plan_subject(&self, subject: &Subject) -> Result<Plan, AccessError> {
+    /// Plans for a subject as the directory has it, unless a newer version was planned for.
+    async fn plan_listed(&self, listed: Subject, names: &Names) -> Result<Plan, AccessError> {
+        let stored = self.stored(&listed.id).await?.filter(|stored| stored.version > listed.version);
+        self.plan_subject(stored.as_ref().unwrap_or(&listed), Occasion::default(), names).await
+    }
+
+    /// The subject as it was last planned for.
+    async fn stored(&self, subject: &SubjectId) -> Result<Option<Subject>, AccessError> {
+        let row = self.0.executor.store.subject(subject).await?;
+        row.map(|row| serde_json::from_slice(&row.bytes).map_err(|error| AccessError::UnreadableSubject(subject.clone(), error))).transpose()
+    }
+
+    async fn plan_subject(&self, subject: &Subject, occasion: Occasion, names: &Names) -> Result<Plan, AccessError> {
         let rules = self.rules();
         let desired = crate::desired::desired(&rules, subject);
-        let (views, unread) = read::read(&self.0.executor, &self.0.checks, &rules, subject, &desired).await?;
-        Ok(planner::build(subject, rules.revision(), &views, unread)?)
-    }
-
-    /// Submits a plan as a run. The same event submits once: again, it is the run it opened.
-    ///
-    /// # Errors
-    /// When nothing of the plan could be planned, it names a system the host does not have, or the store fails. The plan is not submitted then, unless
-    /// the error is [`StoreError::Indeterminate`]: submit it again in that case.
-    #[allow(clippy::needless_pass_by_value, reason = "a plan is handed over")]
-    pub async fn submit(&self, plan: Plan, event: &EventId, actor: Actor) -> Result<RunId, AccessError> {
-        if plan.format != Plan::FORMAT {
-            return Err(AccessError::PlanRefused(format!("it has format {}, this version writes {}", plan.format, Plan::FORMAT)));
-        }
-        // A run would be over at once, and the event spent, while nothing has been done.
-        if plan.is_empty() && !plan.blocked.is_empty() {
-            let why: BTreeSet<_> = plan.blocked.iter().map(|blocked| format!("{}: {}", blocked.system, blocked.why)).collect();
-            let why = why.into_iter().collect::<Vec<_>>().join("; ");
-            return Err(AccessError::PlanRefused(format!("nothing of it could be planned; {why}")));
-        }
-        if let Some(operation) = plan.operations.iter().find(|operation| !self.0.executor.systems.contains_key(&operation.system)) {
-            return Err(AccessError::PlanRefused(format!("the host has no system `{}`", operation.system)));
-        }
-        plan::check_order(&plan.operations)?;
-        let id = RunId::of(&plan.subject, event);
-        let bytes = plan.to_bytes()?;
-        let digest = Digest::of([bytes.as_slice()]);
-        let at = self.0.executor.clock.now();
-        let opened = Transition::Opened {
-            at,
-            subject: plan.subject.clone(),
-            version: plan.version,
-            rank: plan.rank,
-            event: event.clone(),
-            actor: actor.clone(),
-            plan: digest,
-            rules: plan.rules,
-            descriptors: self.0.descriptors.clone(),
-        };
-        let (rows, head) = run::encode(&id, 0, Digest::ZERO, &[opened])?;
-        let row = RunRow {
-            id: id.clone(),
-            subject: plan.subject.clone(),
-            version: plan.version,
-            rank: plan.rank,
-            event: event.clone(),
-            actor,
-            plan: digest,
-            opened_at: at,
-            rows: rows.len() as u64,
-            head,
-            epoch: 0,
-            owner: None,
-            verdict: None,
-        };
-        let open = Write::Open { run: row, plan: PlanRow { digest, bytes }, rows };
-        match self.0.executor.store.commit(Commit::new([open])).await {
-            Ok(()) => {
-                tracing::info!(run = %id, subject = %plan.subject, operations = plan.operations.len(), "run submitted");
-                self.0.news.work.notify_one();
-                Ok(id)
-            }
-            Err(StoreError::Duplicate { run, .. }) => Ok(run),
-            Err(error) => Err(error.into()),
-        }
+        let unfinished = Unfinished::read(&*self.0.executor.store, &subject.id).await?;
+        let reading = Reading { executor: &self.0.executor, checks: &self.0.checks, names, rules: &rules, subject, occasion, desired: &desired };
+        let (views, unread) = reading.read(&unfinished).await?;
+        let mut plan = planner::build(subject, rules.revision(), &views, unread)?;
+        plan.basis = Some(Basis { subject: subject.clone(), over: unfinished.runs, adopts: unfinished.waits });
+        Ok(plan)
     }
 
     /// Waits until a run is over, or parked: nothing of it is due now. Somebody has to drive it meanwhile.

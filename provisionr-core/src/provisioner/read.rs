@@ -5,17 +5,23 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use serde_json::Value;
+
 use super::AccessError;
 use super::checks::Checks;
+use super::names::Names;
+use super::unfinished::Unfinished;
 use crate::desired::{DesiredAccess, SystemAccess};
-use crate::diff::{AccountView, SystemView};
+use crate::diff::{AccountView, Pending, SystemView};
+use crate::event::Occasion;
 use crate::executor::Executor;
-use crate::plan::Blocked;
-use crate::rules::{AccountOrigin, CheckedRules};
+use crate::plan::{Blocked, OpenKey};
+use crate::record::ACCOUNT_STATE;
+use crate::rules::{CheckedRules, KeySource, Ownership, SystemTopology};
 use crate::store::LedgerRow;
 use provisionr_sdk::{
-    Ability, AccountQuery, Adapter, AdapterError, CallContext, Check, Entitlement, Found, IdentityKey, KindName, Lifecycle, Resolution, RetryHint, Scope,
-    Subject, SystemName, TargetName,
+    Account, AccountId, AccountQuery, Adapter, AdapterError, CallContext, Check, Entitlement, Found, IdentityKey, KindName, Lifecycle, Resolution, RetryHint,
+    Scope, Subject, Suspension, SystemName, TargetName,
 };
 
 /// How often a read is tried before its system counts as unreadable for this plan.
@@ -24,63 +30,109 @@ const TRIES: u32 = 3;
 /// The longest pause between two tries of a read.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Reads all systems that matter for a subject. A system that cannot be read is listed, and stops no other.
-pub(super) async fn read<'e>(
-    executor: &'e Executor,
-    checks: &Checks,
-    rules: &CheckedRules,
-    subject: &Subject,
-    desired: &'e DesiredAccess,
-) -> Result<(Vec<SystemView<'e>>, Vec<Blocked>), AccessError> {
-    let links: BTreeMap<_, _> = executor.store.links(&subject.id).await?.into_iter().map(|link| (link.system, link.account)).collect();
-    let mut systems: BTreeSet<&SystemName> = desired.systems().map(|(system, _)| system).chain(links.keys()).collect();
-    if subject.lifecycle == Lifecycle::Terminated {
-        // A leaver may have accounts that provisionr never touched.
-        systems.extend(executor.systems.keys());
-    }
-    let mut ledgers = BTreeMap::new();
-    for (system, account) in &links {
-        ledgers.insert(system.clone(), executor.store.ledger(system, account).await?);
-    }
-    let reading = systems.into_iter().filter_map(|system| Some((system, executor.systems.get(system)?))).map(|(system, adapter)| {
-        let reader = Reader { executor, adapter: &**adapter, checks, rules, subject };
-        let who = reader.who(links.get(system));
-        let ledger = ledgers.remove(system).unwrap_or_default();
-        async move { (system.clone(), reader.view(who, desired.for_system(system), ledger).await) }
-    });
-    let (mut views, mut unread) = (Vec::new(), Vec::new());
-    for (system, result) in join_all(reading.collect::<Vec<_>>()).await {
-        match result {
-            Ok(view) => views.push(view),
-            Err(error) => {
-                tracing::warn!(%system, %error, "the system cannot be read");
-                unread.push(Blocked::new(system, "everything", format!("the system cannot be read: {error}")));
+/// What a plan is read for.
+pub(super) struct Reading<'e, 'r> {
+    pub(super) executor: &'e Executor,
+    pub(super) checks: &'r Checks,
+    pub(super) names: &'r Names,
+    pub(super) rules: &'r CheckedRules,
+    pub(super) subject: &'r Subject,
+    pub(super) occasion: Occasion,
+    pub(super) desired: &'e DesiredAccess,
+}
+
+impl<'e> Reading<'e, '_> {
+    /// Reads all systems that matter for a subject, and what its runs that are not over may still bring about. A system
+    /// that cannot be read is listed, and stops no other.
+    pub(super) async fn read(&self, unfinished: &Unfinished) -> Result<(Vec<SystemView<'e>>, Vec<Blocked>), AccessError> {
+        let executor = self.executor;
+        let links: BTreeMap<_, _> = executor.store.links(&self.subject.id).await?.into_iter().map(|link| (link.system, link.account)).collect();
+        let mut left: BTreeSet<&SystemName> = self.desired.systems().map(|(system, _)| system).chain(links.keys()).chain(unfinished.systems.keys()).collect();
+        if self.subject.lifecycle == Lifecycle::Terminated {
+            // A leaver may have accounts that provisionr never touched.
+            left.extend(executor.systems.keys());
+        }
+        let found_by: BTreeSet<&SystemName> = left.iter().flat_map(|system| sources(self.rules, system)).collect();
+        left.extend(found_by);
+        left.retain(|system| executor.systems.contains_key(*system));
+        let mut ledgers = BTreeMap::new();
+        for (system, account) in &links {
+            ledgers.insert(system.clone(), executor.store.ledger(system, account).await?);
+        }
+        let (mut views, mut unread, mut accounts) = (Vec::new(), Vec::new(), BTreeMap::new());
+        while !left.is_empty() {
+            // Those first whose accounts others are found by.
+            let free: BTreeSet<&SystemName> = left.iter().copied().filter(|system| !sources(self.rules, system).any(|source| left.contains(source))).collect();
+            let now = if free.is_empty() { left.clone() } else { free };
+            left.retain(|system| !now.contains(system));
+            let reading = now.into_iter().filter_map(|system| Some((system, executor.systems.get(system)?))).map(|(system, adapter)| {
+                let reader = Reader { reading: self, adapter: &**adapter, accounts: &accounts };
+                let (who, open_keys) = reader.who(links.get(system));
+                let ledger = ledgers.remove(system).unwrap_or_default();
+                let pending = unfinished.systems.get(system).cloned().unwrap_or_default();
+                let wanted = self.desired.for_system(system);
+                async move { (system, reader.view(&who, &open_keys, wanted, &ledger, &pending).await) }
+            });
+            for (system, result) in join_all(reading.collect::<Vec<_>>()).await {
+                match result {
+                    Ok(view) => views.push(view),
+                    Err(error) => {
+                        tracing::warn!(%system, %error, "the system cannot be read");
+                        unread.push(Blocked::new(system.clone(), "everything", format!("the system cannot be read: {error}")));
+                    }
+                }
+            }
+            for view in &views {
+                if let AccountView::Known(account) = &view.account {
+                    accounts.insert(view.descriptor.system.clone(), account.clone());
+                }
             }
         }
+        Ok((views, unread))
     }
-    Ok((views, unread))
 }
 
-struct Reader<'e, 'r> {
-    executor: &'e Executor,
+/// The systems by whose accounts those of a system are found.
+fn sources<'r>(rules: &'r CheckedRules, system: &SystemName) -> impl Iterator<Item = &'r SystemName> {
+    let keys = rules.topology().system(system).map(|topology| topology.keys.as_slice()).unwrap_or_default();
+    keys.iter().filter_map(|mapping| match &mapping.source {
+        KeySource::Account { system, .. } => Some(system),
+        _ => None,
+    })
+}
+
+struct Reader<'e, 'r, 'd> {
+    reading: &'r Reading<'e, 'd>,
     adapter: &'e dyn Adapter,
-    checks: &'r Checks,
-    rules: &'r CheckedRules,
-    subject: &'r Subject,
+    accounts: &'r BTreeMap<SystemName, Account>,
 }
 
-impl<'e> Reader<'e, '_> {
+impl<'e> Reader<'e, '_, '_> {
+    fn topology(&self) -> Option<&SystemTopology> {
+        self.reading.rules.topology().system(&self.adapter.descriptor().system)
+    }
+
     /// How the account is found: a remembered one first, then by the keys of the rules, or by those the adapter
-    /// declares, filled with the subject's e-mail address and id.
-    fn who(&self, known: Option<&provisionr_sdk::AccountId>) -> AccountQuery {
-        let descriptor = self.adapter.descriptor();
-        let ruled = self.rules.topology().system(&descriptor.system).map(|topology| topology.identity_keys(self.subject, &|_| None)).unwrap_or_default();
-        let keys = if ruled.is_empty() {
+    /// declares, filled with the subject's e-mail address and id. Keys that hang on an account which is not there yet
+    /// are open.
+    fn who(&self, known: Option<&AccountId>) -> (AccountQuery, Vec<OpenKey>) {
+        let (descriptor, subject) = (self.adapter.descriptor(), self.reading.subject);
+        let accounts = |system: &SystemName| self.accounts.get(system).cloned();
+        let ruled = self.topology().map(|topology| topology.identity_keys(subject, &accounts)).unwrap_or_default();
+        let open = self.topology().map(|topology| topology.open_keys(&accounts)).unwrap_or_default();
+        let open: Vec<_> = open
+            .into_iter()
+            .filter_map(|mapping| match &mapping.source {
+                KeySource::Account { system, field } => Some(OpenKey::new(descriptor.system.clone(), mapping.key.as_str(), system.clone(), field.clone())),
+                _ => None,
+            })
+            .collect();
+        let keys = if ruled.is_empty() && open.is_empty() {
             let declared = descriptor.accounts.keys.iter().filter_map(|key| {
                 let value = match key.name {
-                    "login" | "email" => self.subject.text("email")?.to_owned(),
-                    "external_id" => self.subject.id.to_string(),
-                    other => self.subject.text(other)?.to_owned(),
+                    "login" | "email" => subject.text("email")?.to_owned(),
+                    "external_id" => subject.id.to_string(),
+                    other => subject.text(other)?.to_owned(),
                 };
                 Some(IdentityKey::new(key.name, value))
             });
@@ -88,17 +140,24 @@ impl<'e> Reader<'e, '_> {
         } else {
             ruled
         };
-        AccountQuery { known: known.cloned(), keys }
+        (AccountQuery { known: known.cloned(), keys }, open)
     }
 
     /// Reads the system, again after troubles that pass.
-    async fn view(&self, who: AccountQuery, wanted: Option<&'e SystemAccess>, ledger: Vec<LedgerRow>) -> Result<SystemView<'e>, AdapterError> {
+    async fn view(
+        &self,
+        who: &AccountQuery,
+        open_keys: &[OpenKey],
+        wanted: Option<&'e SystemAccess>,
+        ledger: &[LedgerRow],
+        pending: &Pending,
+    ) -> Result<SystemView<'e>, AdapterError> {
         let mut tries = 1;
         loop {
-            match self.read(&who, wanted, &ledger).await {
+            match self.read(who, open_keys, wanted, ledger, pending).await {
                 Err(error) if tries < TRIES => {
                     let pause = match error.hint() {
-                        RetryHint::Backoff => self.executor.retry.pause(tries, &[self.subject.id.as_str().as_bytes()]),
+                        RetryHint::Backoff => self.reading.executor.retry.pause(tries, &[self.reading.subject.id.as_str().as_bytes()]),
                         RetryHint::After(pause) => pause,
                         _ => return Err(error),
                     };
@@ -113,26 +172,47 @@ impl<'e> Reader<'e, '_> {
         }
     }
 
-    async fn read(&self, who: &AccountQuery, wanted: Option<&'e SystemAccess>, ledger: &[LedgerRow]) -> Result<SystemView<'e>, AdapterError> {
+    async fn read(
+        &self,
+        who: &AccountQuery,
+        open_keys: &[OpenKey],
+        wanted: Option<&'e SystemAccess>,
+        ledger: &[LedgerRow],
+        pending: &Pending,
+    ) -> Result<SystemView<'e>, AdapterError> {
         let descriptor = self.adapter.descriptor();
-        let topology = self.rules.topology().system(&descriptor.system);
-        let looking = self.executor.looking(descriptor);
+        let topology = self.topology().cloned().unwrap_or_default();
+        let looking = self.reading.executor.looking(descriptor);
         let cx = looking.context();
+        // Where nothing else keeps a leaver out, all there is has to be seen.
+        let all = self.reading.subject.lifecycle == Lifecycle::Terminated && descriptor.accounts.suspension == Suspension::RevokeAll;
         let work = async {
             let check = self.check(&cx).await?;
-            let account = match self.adapter.find_account(&cx, who).await? {
-                Found::One(account) => AccountView::Known(account),
-                Found::None => AccountView::Absent,
-                Found::Several(accounts) => AccountView::Unclear(format!("{} accounts answer to the query", accounts.len())),
-                Found::CannotTell(why) => AccountView::Unclear(why),
-                _ => AccountView::Unclear("an answer of a newer contract".to_owned()),
+            let account = if who.known.is_none() && who.keys.is_empty() {
+                match open_keys.first() {
+                    // What is found by an account that is not there yet cannot be there yet.
+                    Some(_) => AccountView::Absent,
+                    None => AccountView::Unclear("the subject has nothing an account could be found by".to_owned()),
+                }
+            } else {
+                match self.adapter.find_account(&cx, who).await? {
+                    Found::One(account) => AccountView::Known(account),
+                    Found::None => AccountView::Absent,
+                    Found::Several(accounts) => AccountView::Unclear(format!("{} accounts answer to the query", accounts.len())),
+                    Found::CannotTell(why) => AccountView::Unclear(why),
+                    _ => AccountView::Unclear("an answer of a newer contract".to_owned()),
+                }
             };
             let account = self.claimed(account, &check).await?;
             let targets = self.resolve(&cx, wanted).await?;
             let observation = match &account {
                 AccountView::Known(account) => {
-                    let scope = scope(wanted, &targets, ledger);
-                    if scope.is_empty() { None } else { Some(self.adapter.observe(&cx, account, &Scope::Only(scope)).await?) }
+                    let scope = scope(wanted, &targets, ledger, pending);
+                    match (all, scope.is_empty()) {
+                        (true, _) => Some(self.adapter.observe(&cx, account, &Scope::All).await?),
+                        (_, true) => None,
+                        (_, false) => Some(self.adapter.observe(&cx, account, &Scope::Only(scope)).await?),
+                    }
                 }
                 _ => None,
             };
@@ -143,36 +223,40 @@ impl<'e> Reader<'e, '_> {
             result = work => result?,
             () = looking.expired() => return Err(AdapterError::timed_out("no answer in time")),
         };
-        let mut profile: BTreeMap<_, _> = descriptor
-            .accounts
-            .attributes
-            .iter()
-            .filter_map(|attribute| Some((attribute.name.to_owned(), self.subject.attributes.get(attribute.from?)?.clone())))
-            .collect();
-        profile.extend(topology.map(|topology| topology.profile_of(self.subject)).unwrap_or_default());
-        let makes_accounts = descriptor.has(&Ability::CreateAccount);
         Ok(SystemView {
             descriptor,
-            origin: topology.and_then(|topology| topology.accounts).unwrap_or(if makes_accounts { AccountOrigin::Create } else { AccountOrigin::Existing }),
-            after: topology.map(|topology| topology.after.clone()).unwrap_or_default(),
+            profile: self.profile(&topology),
+            topology,
+            lifecycle: self.reading.rules.rules().lifecycle().clone(),
+            occasion: self.reading.occasion,
             who: who.clone(),
-            profile,
+            open_keys: open_keys.to_vec(),
             account,
             wanted,
             targets,
             observation,
             ledger: ledger.to_vec(),
+            pending: pending.clone(),
             lacking: check.lacking,
         })
     }
 
+    /// What a new account is made with: what the adapter fills by itself, unless the rules say that it is not ours, and
+    /// what the rules say.
+    fn profile(&self, topology: &SystemTopology) -> BTreeMap<String, Value> {
+        let attributes = self.adapter.descriptor().accounts.attributes.iter().filter(|attribute| topology.ownership(attribute.name) != Ownership::Never);
+        let subject = self.reading.subject;
+        let filled = attributes.filter_map(|attribute| Some((attribute.name.to_owned(), subject.attributes.get(attribute.from?)?.clone())));
+        filled.chain(topology.profile_of(subject)).filter(|(_, value)| !value.is_null()).collect()
+    }
+
     async fn check(&self, cx: &CallContext) -> Result<Check, AdapterError> {
-        let (system, now) = (&self.adapter.descriptor().system, self.executor.clock.now());
-        if let Some(check) = self.checks.get(system, now) {
+        let (system, now) = (&self.adapter.descriptor().system, self.reading.executor.clock.now());
+        if let Some(check) = self.reading.checks.get(system, now) {
             return Ok(check);
         }
         let check = self.adapter.check(cx).await?;
-        self.checks.put(system, now, check.clone());
+        self.reading.checks.put(system, now, check.clone());
         Ok(check)
     }
 
@@ -183,22 +267,29 @@ impl<'e> Reader<'e, '_> {
             return Ok(AccountView::Unclear(format!("account {} is the one provisionr itself works with", found.id)));
         }
         let system = &self.adapter.descriptor().system;
-        let holder = self.executor.store.holder(system, &found.id).await.map_err(|error| AdapterError::unavailable(error.to_string()))?;
-        Ok(match holder.filter(|holder| *holder != self.subject.id) {
+        let holder = self.reading.executor.store.holder(system, &found.id).await.map_err(|error| AdapterError::unavailable(error.to_string()))?;
+        Ok(match holder.filter(|holder| *holder != self.reading.subject.id) {
             Some(holder) => AccountView::Unclear(format!("account {} belongs to subject {holder}", found.id)),
             None => account,
         })
     }
 
+    /// Looks names up that have not been looked up for this plan or set of plans.
     async fn resolve(&self, cx: &CallContext, wanted: Option<&SystemAccess>) -> Result<BTreeMap<(KindName, TargetName), Resolution>, AdapterError> {
+        let system = &self.adapter.descriptor().system;
+        let mut targets = BTreeMap::new();
         let mut names: BTreeMap<&KindName, BTreeSet<&TargetName>> = BTreeMap::new();
         for desired in wanted.map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default() {
-            names.entry(&desired.wanted.kind).or_default().insert(&desired.wanted.target);
+            let (kind, name) = (&desired.wanted.kind, &desired.wanted.target);
+            match self.reading.names.get(system, kind, name) {
+                Some(resolution) => drop(targets.insert((kind.clone(), name.clone()), resolution)),
+                None => drop(names.entry(kind).or_default().insert(name)),
+            }
         }
-        let mut targets = BTreeMap::new();
         for (kind, names) in names {
             let names: Vec<TargetName> = names.into_iter().cloned().collect();
             for resolved in self.adapter.resolve(cx, kind, &names).await? {
+                self.reading.names.put(system, kind, &resolved);
                 targets.insert((kind.clone(), resolved.name), resolved.resolution);
             }
         }
@@ -206,18 +297,19 @@ impl<'e> Reader<'e, '_> {
     }
 }
 
-/// What has to be looked at: what is wanted, and what provisionr gave.
-fn scope(wanted: Option<&SystemAccess>, targets: &BTreeMap<(KindName, TargetName), Resolution>, ledger: &[LedgerRow]) -> Vec<Entitlement> {
+/// What has to be looked at: what is wanted, what provisionr gave, and what it may be giving.
+fn scope(wanted: Option<&SystemAccess>, targets: &BTreeMap<(KindName, TargetName), Resolution>, ledger: &[LedgerRow], pending: &Pending) -> Vec<Entitlement> {
     let wanted = wanted.map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default().iter().filter_map(|desired| {
         match targets.get(&(desired.wanted.kind.clone(), desired.wanted.target.clone())) {
             Some(Resolution::One(target)) => Some(desired.wanted.bind(target)),
             _ => None,
         }
     });
+    let given = ledger.iter().filter(|row| row.key != ACCOUNT_STATE).map(|row| row.entitlement.clone());
     let mut scope: Vec<Entitlement> = wanted.collect();
-    for row in ledger {
-        if !scope.contains(&row.entitlement) {
-            scope.push(row.entitlement.clone());
+    for entitlement in given.chain(pending.grants.iter().cloned()) {
+        if !scope.contains(&entitlement) {
+            scope.push(entitlement);
         }
     }
     scope

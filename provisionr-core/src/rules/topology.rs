@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use provisionr_sdk::{Account, AccountAccess, IdentityKey, Subject, SystemName};
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::lifecycle::{Cannot, LeaverRules, OnLeave, maybe_in_words};
@@ -177,6 +178,19 @@ impl fmt::Display for AccountField {
 impl Serialize for AccountField {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match (text.as_str(), text.strip_prefix("profile.")) {
+            ("id", _) => Self::Id,
+            ("login", _) => Self::Login,
+            ("email", _) => Self::Email,
+            (_, Some(name)) => Self::Profile(name.to_owned()),
+            _ => return Err(D::Error::custom(format!("`{text}` is nothing of an account"))),
+        })
     }
 }
 

@@ -6,8 +6,9 @@ use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::record::{JournalRow, NewRow, RunId};
 
-/// The version of the stored form that this version writes.
-pub const JOURNAL_FORMAT: u16 = 1;
+/// The newest stored form that this version knows. A row has the oldest form that can say what it says, so that an
+/// earlier version reads all it can.
+pub const JOURNAL_FORMAT: u16 = 2;
 
 /// A journal that is not what was written.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,7 @@ pub fn encode(run: &RunId, seq: u64, head: Digest, transitions: &[Transition]) -
     for (seq, transition) in (seq..).zip(transitions) {
         let bytes = serde_json::to_vec(transition)?;
         head = link(run, seq, &head, &bytes);
-        rows.push(NewRow { format: JOURNAL_FORMAT, bytes, hash: head });
+        rows.push(NewRow { format: transition.format(), bytes, hash: head });
     }
     Ok((rows, head))
 }

@@ -5,6 +5,7 @@
 //! influences is decided once, recorded in [`Then`], and never computed again.
 
 mod journal;
+mod message;
 mod state;
 mod table;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 mod transition;
 
 pub use journal::{JOURNAL_FORMAT, JournalError, decode, encode, link, replay, verify};
+pub use message::Message;
 pub use state::{IllegalTransition, RunState, Step};
 pub use table::{OpenAttempt, OperationState, Ours, Phase};
-pub use transition::{Ending, Failure, Seen, Then, Transition};
+pub use transition::{Decision, Ending, Failure, Seen, Then, Transition};

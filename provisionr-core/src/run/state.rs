@@ -1,6 +1,6 @@
 //! The state of a run: the fold of its journal over its plan.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::table::{OperationState, Ours, Phase};
 use super::transition::Transition;
@@ -30,6 +30,15 @@ enum Stage {
     Open,
     Closing,
     Settled(Verdict),
+}
+
+/// How one operation follows another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edge {
+    /// Only when the other is done.
+    Done,
+    /// Whatever became of the other.
+    Over,
 }
 
 /// Something that is due.
@@ -62,8 +71,11 @@ pub struct RunState {
     stage: Stage,
     operations: Vec<OperationState>,
     places: HashMap<OperationId, usize>,
-    followers: Vec<Vec<usize>>,
+    followers: Vec<Vec<(usize, Edge)>>,
     waits_for: Vec<usize>,
+    not_before: Vec<Option<Timestamp>>,
+    /// Since when an earlier run has waited for what an operation waits for.
+    adopted: HashMap<usize, Timestamp>,
     agenda: BTreeSet<(Timestamp, usize)>,
     unfinished: usize,
     lost: usize,
@@ -79,6 +91,8 @@ impl RunState {
             operations: Vec::with_capacity(plan.operations.len()),
             followers: vec![Vec::new(); plan.operations.len()],
             waits_for: Vec::with_capacity(plan.operations.len()),
+            not_before: plan.operations.iter().map(|operation| operation.not_before).collect(),
+            adopted: HashMap::new(),
             agenda: BTreeSet::new(),
             unfinished: plan.operations.len(),
             lost: 0,
@@ -86,14 +100,16 @@ impl RunState {
             places,
         };
         for (place, operation) in plan.operations.iter().enumerate() {
-            let before: BTreeSet<usize> = operation.after.iter().filter_map(|id| state.places.get(id).copied()).collect();
-            for earlier in &before {
+            let places = |ids: &[OperationId], edge| ids.iter().filter_map(|id| Some((state.places.get(id).copied()?, edge))).collect::<Vec<_>>();
+            // Of two edges between the same operations the stronger one counts.
+            let before: BTreeMap<usize, Edge> = places(&operation.after_any, Edge::Over).into_iter().chain(places(&operation.after, Edge::Done)).collect();
+            for (earlier, edge) in &before {
                 if let Some(followers) = state.followers.get_mut(*earlier) {
-                    followers.push(place);
+                    followers.push((place, *edge));
                 }
             }
             state.waits_for.push(before.len());
-            state.operations.push(OperationState::new(if before.is_empty() { Phase::Ready(None) } else { Phase::Blocked }));
+            state.operations.push(OperationState::new(if before.is_empty() { Phase::Ready(operation.not_before) } else { Phase::Blocked }));
             state.schedule(place);
         }
         state
@@ -118,7 +134,10 @@ impl RunState {
     pub fn apply(&mut self, transition: &Transition) -> Result<(), IllegalTransition> {
         let run_wide = |why, phase| IllegalTransition { transition: transition.name(), operation: "the run".to_owned(), phase, why };
         match (transition, self.stage) {
-            (Transition::Opened { .. }, Stage::New) => self.stage = Stage::Open,
+            (Transition::Opened { adopts, .. }, Stage::New) => {
+                self.stage = Stage::Open;
+                self.adopted = adopts.iter().filter_map(|(id, since)| Some((self.places.get(id).copied()?, *since))).collect();
+            }
             (Transition::Opened { .. }, _) => return Err(run_wide("a run is opened once", "open")),
             (_, Stage::New) => return Err(run_wide("a run begins by being opened", "new")),
             (_, Stage::Settled(_)) => return Err(run_wide("nothing follows once a run is settled", "settled")),
@@ -147,6 +166,12 @@ impl RunState {
         };
         let mut next = operation.clone();
         next.step(transition).map_err(|why| illegal(operation.phase.name(), why))?;
+        if let Phase::Waiting { since, .. } = &mut next.phase
+            && !matches!(operation.phase, Phase::Waiting { .. })
+            && let Some(earlier) = self.adopted.remove(&place)
+        {
+            *since = earlier.min(*since);
+        }
         let was = std::mem::replace(operation, next);
         if let Some(time) = agenda_time(&was.phase) {
             self.agenda.remove(&(time, place));
@@ -172,7 +197,7 @@ impl RunState {
             let done = matches!(operation.phase, Phase::Done { .. });
             self.unfinished -= 1;
             self.lost += usize::from(!done);
-            for follower in self.followers.get(place).cloned().unwrap_or_default() {
+            for (follower, edge) in self.followers.get(place).cloned().unwrap_or_default() {
                 let (Some(waiting), Some(count)) = (self.operations.get_mut(follower), self.waits_for.get_mut(follower)) else {
                     continue;
                 };
@@ -180,11 +205,11 @@ impl RunState {
                 if waiting.phase != Phase::Blocked {
                     continue;
                 }
-                if !done {
+                if !done && edge == Edge::Done {
                     waiting.phase = Phase::Skipped;
                     finished.push(follower);
                 } else if *count == 0 {
-                    waiting.phase = Phase::Ready(None);
+                    waiting.phase = Phase::Ready(self.not_before.get(follower).copied().flatten());
                     self.schedule(follower);
                 }
             }
@@ -241,6 +266,17 @@ impl RunState {
     /// When something is due next.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.agenda.first().map(|(time, _)| *time)
+    }
+
+    /// Whether another run has taken over.
+    pub fn is_closing(&self) -> bool {
+        self.stage == Stage::Closing
+    }
+
+    /// The places of operations that are neither over nor have a write under way: what a closing run gives up.
+    pub fn droppable(&self) -> Vec<usize> {
+        let droppable = |operation: &OperationState| operation.open.is_none() && !operation.phase.is_final();
+        self.operations.iter().enumerate().filter(|(_, operation)| droppable(operation)).map(|(place, _)| place).collect()
     }
 
     /// The latest time of its transitions: time never runs backwards within a run.

@@ -1,7 +1,7 @@
 //! The transition table of one operation: the same live and on replay.
 
-use super::transition::{Ending, Seen, Then, Transition};
-use provisionr_sdk::{Before, Effect, Timestamp, Wait};
+use super::transition::{Decision, Ending, Seen, Then, Transition};
+use provisionr_sdk::{Before, Effect, Timestamp, Wait, WaitReason};
 
 /// Where an operation stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,6 +163,21 @@ impl OperationState {
                     return Err("only what is under way gets stuck");
                 }
                 self.phase = Phase::Stuck(why.clone());
+                Ok(())
+            }
+            Transition::Decided { at, why, decision, .. } => {
+                let by_hand = matches!(&self.phase, Phase::Waiting { wait, .. } if wait.reason == WaitReason::ManualStep);
+                let stuck = matches!(self.phase, Phase::Stuck(_));
+                if !stuck && (!by_hand || *decision == Decision::Retry) {
+                    return Err("a person decides about what is stuck or done by hand");
+                }
+                self.phase = match decision {
+                    // They did it for this run: what it gives is taken back like all that provisionr gave.
+                    Decision::Done => Phase::Done { ours: Ours::Made, at: *at },
+                    Decision::Retry => Phase::Ready(None),
+                    Decision::Skip => Phase::Dropped(why.clone()),
+                };
+                self.open = None;
                 Ok(())
             }
             Transition::Opened { .. } | Transition::Closing { .. } | Transition::Settled { .. } => Err("not about an operation"),

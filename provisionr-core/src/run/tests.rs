@@ -37,6 +37,7 @@ fn opened() -> Transition {
         plan: Digest::ZERO,
         rules: Digest::ZERO,
         descriptors: std::collections::BTreeMap::new(),
+        adopts: std::collections::BTreeMap::new(),
     }
 }
 

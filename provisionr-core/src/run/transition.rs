@@ -1,6 +1,7 @@
 //! The transitions of a run, in the form in which its journal keeps them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +131,29 @@ pub enum Then {
     Stuck(String),
 }
 
+/// What a person decides about an operation that is stuck, or that is done by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Decision {
+    /// It holds: they have done it, or seen it.
+    Done,
+    /// It is tried again.
+    Retry,
+    /// It is given up.
+    Skip,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "done by hand",
+            Self::Retry => "to be tried again",
+            Self::Skip => "given up",
+        })
+    }
+}
+
 /// One row of a run's journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -155,6 +179,9 @@ pub enum Transition {
         rules: Digest,
         /// The descriptors of the systems, by content.
         descriptors: BTreeMap<SystemName, Digest>,
+        /// What runs it takes over from have waited for, and since when: those waits go on, and do not start again.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        adopts: BTreeMap<OperationId, Timestamp>,
     },
     /// A write is about to be sent.
     Began {
@@ -240,6 +267,19 @@ pub enum Transition {
         /// Why.
         why: String,
     },
+    /// A person decided what becomes of an operation that cannot go on without one.
+    Decided {
+        /// The operation.
+        op: OperationId,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        actor: Actor,
+        /// Why.
+        why: String,
+        /// What.
+        decision: Decision,
+    },
     /// Nothing new is begun: another run has taken over.
     Closing {
         /// When.
@@ -268,6 +308,7 @@ impl Transition {
             | Self::WaitEnded { at, .. }
             | Self::Dropped { at, .. }
             | Self::Stuck { at, .. }
+            | Self::Decided { at, .. }
             | Self::Closing { at, .. }
             | Self::Settled { at, .. } => *at,
         }
@@ -282,7 +323,8 @@ impl Transition {
             | Self::WaitOpened { op, .. }
             | Self::WaitEnded { op, .. }
             | Self::Dropped { op, .. }
-            | Self::Stuck { op, .. } => Some(op),
+            | Self::Stuck { op, .. }
+            | Self::Decided { op, .. } => Some(op),
             Self::Opened { .. } | Self::Closing { .. } | Self::Settled { .. } => None,
         }
     }
@@ -297,6 +339,15 @@ impl Transition {
         }
     }
 
+    /// The oldest stored form that knows it.
+    pub fn format(&self) -> u16 {
+        match self {
+            Self::Decided { .. } => 2,
+            Self::Opened { adopts, .. } if !adopts.is_empty() => 2,
+            _ => 1,
+        }
+    }
+
     /// Its word in the journal.
     pub fn name(&self) -> &'static str {
         match self {
@@ -308,6 +359,7 @@ impl Transition {
             Self::WaitEnded { .. } => "wait_ended",
             Self::Dropped { .. } => "dropped",
             Self::Stuck { .. } => "stuck",
+            Self::Decided { .. } => "decided",
             Self::Closing { .. } => "closing",
             Self::Settled { .. } => "settled",
         }

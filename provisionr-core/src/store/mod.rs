@@ -18,7 +18,9 @@ use async_trait::async_trait;
 use crate::digest::Digest;
 use provisionr_sdk::{AccountId, EventId, SubjectId, SystemName, Timestamp};
 
-pub use crate::record::{Actor, InboxRow, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunId, RunRow, SubjectRow, Verdict, WaitRow, WorkerId};
+pub use crate::record::{
+    ACCOUNT_STATE, Actor, InboxRow, JournalRow, LedgerRow, LinkRow, NewRow, PlanRow, Rank, RunId, RunRow, SubjectRow, Verdict, WaitRow, WorkerId,
+};
 pub use memory::MemoryStore;
 
 /// How many of the last messages of a run a store recognises at least when they are sent again.

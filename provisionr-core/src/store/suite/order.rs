@@ -125,7 +125,7 @@ pub(super) async fn an_event_can_lead_to_the_run_of_another(fixture: &dyn Fixtur
     store.commit(Commit::new([settle(&id, 0, 1, Verdict::Completed)])).await.unwrap();
     store.commit(led("late", &id)).await.unwrap();
     assert_eq!(store.run_of_event(&"late".into()).await.unwrap(), Some(id.clone()));
-    assert_eq!(store.run(&id).await.unwrap().unwrap().event, "event a".into());
+    assert_eq!(store.run(&id).await.unwrap().unwrap().event, "event a");
     assert_eq!(store.run_of_event(&"nothing".into()).await.unwrap(), None);
 }
 

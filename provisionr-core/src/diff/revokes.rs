@@ -1,0 +1,99 @@
+//! What nothing wants any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{AccountView, Builder, SystemDiff};
+use crate::plan::Operation;
+use provisionr_sdk::{Ability, Account, Change, Entitlement, Expect, Grant, GrantState, Kind, Lifecycle, Resolution, Source, TargetName};
+
+impl Builder<'_> {
+    /// Takes back what provisionr gave, and what a run of its that is not over may still give, where nothing wants it any
+    /// more. What people gave is left to them.
+    ///
+    /// A removal waits for an addition only where it would take along what is added, and whatever becomes of that: it must
+    /// not hang on anything that may fail, or access would stay that has to go.
+    pub(super) fn revokes(&self, added: &[Operation], diff: &mut SystemDiff) {
+        let AccountView::Known(account) = &self.view.account else { return };
+        let undecided: BTreeSet<_> = self.view.wanted.iter().flat_map(|wanted| &wanted.contradictions).map(|contradiction| &contradiction.kind).collect();
+        for entitlement in self.ours(account) {
+            let Some(kind) = self.view.descriptor.kinds.get(&entitlement.kind) else {
+                self.block(diff, format!("revoke {entitlement}"), "the adapter no longer knows the kind");
+                continue;
+            };
+            if self.is_wanted(kind, &entitlement) || undecided.contains(&entitlement.kind) {
+                continue;
+            }
+            self.revoke(kind, &entitlement, added, diff);
+        }
+    }
+
+    /// Entitlements that provisionr gave or may be giving, each once.
+    fn ours(&self, account: &Account) -> Vec<Entitlement> {
+        let mut ours: BTreeMap<String, Entitlement> = BTreeMap::new();
+        for entitlement in &self.view.pending.grants {
+            if let Some(kind) = self.view.descriptor.kinds.get(&entitlement.kind) {
+                ours.insert(kind.key_of(entitlement).to_string(), entitlement.clone());
+            }
+        }
+        ours.extend(self.given(account).map(|row| (row.key.clone(), row.entitlement.clone())));
+        ours.into_values().collect()
+    }
+
+    fn is_wanted(&self, kind: &Kind, entitlement: &Entitlement) -> bool {
+        let key = kind.key_of(entitlement);
+        let wanted = self.view.wanted.map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default();
+        wanted.iter().any(|desired| match self.view.targets.get(&(desired.wanted.kind.clone(), desired.wanted.target.clone())) {
+            Some(Resolution::One(target)) => kind.key_of(&desired.wanted.bind(target)) == key,
+            // A target that could not be resolved may be this one.
+            _ => desired.wanted.kind == entitlement.kind,
+        })
+    }
+
+    /// Plans one removal, unless it is seen that there is nothing to remove.
+    pub(super) fn revoke(&self, kind: &Kind, entitlement: &Entitlement, added: &[Operation], diff: &mut SystemDiff) {
+        let direct = self.held(kind, entitlement).find(|grant| grant.source == Source::Direct);
+        let covered = self.view.observation.as_ref().is_some_and(|seen| seen.coverage.covers(&entitlement.kind, &entitlement.target));
+        let may_come = self.view.pending.grants.iter().any(|pending| kind.key_of(pending) == kind.key_of(entitlement));
+        if direct.is_none() && covered && !may_come {
+            return;
+        }
+        let (entitlement, expect) = match direct {
+            Some(grant) => (grant.entitlement.clone(), Expect::Grant(grant.clone())),
+            None => (entitlement.clone(), Expect::Anything),
+        };
+        let title = format!("revoke {entitlement}");
+        let (change, ability) = self.removal(direct, entitlement.clone());
+        let key = kind.key_of(&entitlement);
+        let target = TargetName::new(entitlement.target.as_str());
+        let cascades = |operation: &&Operation| match operation.action.change() {
+            Some(Change::Grant(granted)) => kind.cascades.iter().any(|cascade| cascade.kind == granted.kind),
+            _ => false,
+        };
+        let first = added.iter().filter(cascades).map(|operation| operation.id.clone());
+        let operation = self.operation(&format!("revoke/{key}"), change).expecting(expect).after_any(first).about(target, key);
+        match self.able(&ability, self.put_off(operation, self.grace())) {
+            Ok(operation) => diff.operations.push(operation),
+            Err(why) => self.block(diff, title, why),
+        }
+    }
+
+    /// What is only offered is withdrawn, where the vendor tells that apart.
+    fn removal(&self, direct: Option<&Grant>, entitlement: Entitlement) -> (Change, Ability) {
+        let manage = Ability::Manage(entitlement.kind.clone());
+        match direct {
+            Some(grant) if grant.state == GrantState::Invited && self.view.descriptor.has(&Ability::Withdraw) => {
+                (Change::Withdraw(entitlement), Ability::Withdraw)
+            }
+            _ => (Change::Revoke(entitlement), manage),
+        }
+    }
+
+    /// Until when somebody who moves keeps what the rules no longer give. A leaver keeps nothing.
+    fn grace(&self) -> Option<provisionr_sdk::Timestamp> {
+        if self.subject.lifecycle == Lifecycle::Terminated {
+            return None;
+        }
+        let grace = self.view.topology.grace.unwrap_or(self.view.lifecycle.grace);
+        self.view.occasion.at.filter(|_| !grace.is_zero()).map(|at| at + grace)
+    }
+}
