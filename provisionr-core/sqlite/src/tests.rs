@@ -3,8 +3,11 @@
 use std::sync::mpsc::channel;
 
 use futures_util::future::join_all;
-use provisionr_core::Timestamp;
-use provisionr_core::store::{Commit, LinkRow, RunFilter, Store, StoreError, WorkerId, Write};
+use provisionr_core::store::{
+    Actor, Commit, JournalRow, LinkRow, NewRow, PlanRow, RECOGNISED, Rank, RunFilter, RunId, RunRow, Store, StoreError, SubjectRow, Verdict, WaitRow, WorkerId,
+    Write,
+};
+use provisionr_core::{Digest, Entitlement, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -162,6 +165,111 @@ async fn each_commit_is_synced() {
     });
     let (full, on) = (rusqlite::types::Value::Integer(2), rusqlite::types::Value::Integer(1));
     assert_eq!(heard.await.unwrap(), (full, rusqlite::types::Value::Text("wal".to_owned()), on));
+}
+
+/// What a store of schema 1 wrote, as SQL of its own: the crate of today has no other way to say it.
+const OF_SCHEMA_1: &str = r#"
+    INSERT INTO plan (num, digest, bytes) VALUES (1, unhex(printf('%064d', 7)), 'the plan');
+    INSERT INTO run (num, id, subject, version, rank, event, actor, plan, opened_at, length, head, epoch, owner, verdict, due, woken) VALUES
+        (1, 'run_1', 'sarah', 7, 40, 'event 1', '{"person":"hr"}', unhex(printf('%064d', 7)), 1000, 2, unhex(printf('%064d', 2)), 3, NULL, NULL, 2000, NULL),
+        (2, 'run_2', 'sarah', 6, 30, 'event 2', '{"service":"hr"}', unhex(printf('%064d', 7)), 900, 1, unhex(printf('%064d', 1)), 1, NULL, 10, NULL, NULL);
+    INSERT INTO journal (place, format, append, hash, bytes) VALUES
+        (1 << 32, 1, NULL, unhex(printf('%064d', 1)), 'opened'), ((1 << 32) + 1, 1, 77, unhex(printf('%064d', 2)), 'began'),
+        (2 << 32, 1, NULL, unhex(printf('%064d', 1)), 'opened');
+    INSERT INTO link (subject, system, account) VALUES ('sarah', 'okta', '00u1');
+    INSERT INTO ledger (system, account, key, subject, entitlement, run, operation, at)
+        VALUES ('okta', '00u1', 'group/eng', 'sarah', '{"kind":"group","target":"eng"}', 'run_2', 'op', 950);
+    INSERT INTO wait (run, operation, since, looks, absences, next_look, event) VALUES (1, 'op', 1500, 4, 2, 2000, 'okta/00u1');
+"#;
+
+#[tokio::test]
+async fn a_file_of_schema_1_keeps_what_it_holds_and_takes_what_is_new() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.db");
+    let mut old = Connection::open(&path).unwrap();
+    crate::schema::make(&mut old, 1);
+    old.execute_batch(OF_SCHEMA_1).unwrap();
+    drop(old);
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    let (at, hash) = (Timestamp::from_millis, |last: u8| Digest::from_bytes(std::array::from_fn(|place| if place == 31 { last } else { 0 })));
+    let (leaver, settled) = (RunId::new("run_1"), RunId::new("run_2"));
+    let open = RunRow {
+        id: leaver.clone(),
+        subject: "sarah".into(),
+        version: 7,
+        rank: Rank::Leaver,
+        event: "event 1".into(),
+        actor: Actor::person("hr"),
+        plan: hash(7),
+        opened_at: at(1000),
+        rows: 2,
+        head: hash(2),
+        epoch: 3,
+        owner: None,
+        verdict: None,
+    };
+    let runs = store.runs(&RunFilter::all()).await.unwrap();
+    assert_eq!(runs[0], open);
+    assert_eq!((runs.len(), &runs[1].id, runs[1].rank, runs[1].verdict), (2, &settled, Rank::Change, Some(Verdict::Completed)));
+    assert_eq!(store.plan(&hash(7)).await.unwrap(), Some(PlanRow { digest: hash(7), bytes: b"the plan".to_vec() }));
+    let began = JournalRow { seq: 1, format: 1, bytes: b"began".to_vec(), hash: hash(2) };
+    assert_eq!(store.journal(&leaver, 1, 9).await.unwrap(), [began]);
+    assert_eq!(store.journal(&settled, 0, 9).await.unwrap().len(), 1);
+    assert_eq!(store.due(&leaver).await.unwrap(), Some(at(2000)));
+    assert_eq!(store.holder(&"okta".into(), &"00u1".into()).await.unwrap(), Some("sarah".into()));
+    let ledger = store.ledger(&"okta".into(), &"00u1".into()).await.unwrap();
+    assert_eq!((ledger.len(), &ledger[0].entitlement, ledger[0].at), (1, &Entitlement::new("group", "eng"), at(950)));
+    let event = Some("okta/00u1".into());
+    let wait = WaitRow { run: leaver.clone(), operation: "op".to_owned(), since: at(1500), looks: 4, absences: 2, next_look: at(2000), event };
+    assert_eq!(store.waits(&leaver).await.unwrap(), [wait]);
+    assert_eq!(store.run_of_event(&"event 2".into()).await.unwrap(), Some(settled.clone()));
+
+    assert_eq!(store.inbox(&leaver).await.unwrap(), []);
+    assert_eq!(store.subject(&"sarah".into()).await.unwrap(), None);
+    let row = NewRow { format: 1, bytes: b"began".to_vec(), hash: hash(2) };
+    let again = Write::Append { run: leaver.clone(), epoch: 3, at: 1, append: 77, rows: vec![row.clone()], verdict: None };
+    store.commit(Commit::new([again])).await.unwrap();
+    let below = RunRow { id: RunId::new("run_3"), rank: Rank::Change, event: "event 3".into(), epoch: 0, rows: 1, ..open };
+    let below = Write::Open { run: below, plan: PlanRow { digest: hash(7), bytes: vec![] }, rows: vec![row] };
+    assert!(matches!(store.commit(Commit::new([below])).await, Err(StoreError::Outranked { run }) if run == leaver));
+    let subject = SubjectRow { id: "sarah".into(), version: 7, bytes: b"{}".to_vec() };
+    let send = Write::Send { run: leaver.clone(), id: 1, at: at(1), bytes: vec![] };
+    store.commit(Commit::new([Write::Subject(subject), Write::Event { event: "led".into(), run: leaver.clone() }, send])).await.unwrap();
+    assert_eq!(store.inbox(&leaver).await.unwrap().len(), 1);
+    assert_eq!(store.run_of_event(&"led".into()).await.unwrap(), Some(leaver));
+}
+
+#[tokio::test]
+async fn the_inbox_of_a_run_does_not_grow_with_what_was_taken() {
+    let (_directory, store) = store().await;
+    let plan = PlanRow { digest: Digest::ZERO, bytes: vec![] };
+    let run = RunRow {
+        id: RunId::new("run_1"),
+        subject: "s".into(),
+        version: 1,
+        rank: Rank::Change,
+        event: "e".into(),
+        actor: Actor::service("test"),
+        plan: plan.digest,
+        opened_at: Timestamp::EPOCH,
+        rows: 0,
+        head: Digest::ZERO,
+        epoch: 0,
+        owner: None,
+        verdict: None,
+    };
+    let id = run.id.clone();
+    store.commit(Commit::new([Write::Open { run, plan, rows: vec![] }])).await.unwrap();
+    for round in 0..3 {
+        let ids = (0..RECOGNISED).map(|n| round * RECOGNISED + n);
+        let send = ids.map(|n| Write::Send { run: id.clone(), id: n, at: Timestamp::EPOCH, bytes: vec![7] });
+        store.commit(Commit::new(send.chain([Write::Take { run: id.clone(), epoch: 0, upto: u64::MAX }]))).await.unwrap();
+        let (said, heard) = tokio::sync::oneshot::channel();
+        store.tell(|connection| drop(said.send(connection.query_row("SELECT count(*), count(bytes) FROM inbox", [], |row| Ok((row.get(0)?, row.get(1)?))))));
+        let (rows, waiting): (i64, i64) = heard.await.unwrap().unwrap();
+        assert_eq!((rows, waiting), (RECOGNISED.cast_signed(), 0));
+    }
 }
 
 #[test]

@@ -59,6 +59,12 @@ fn run(connection: &mut Connection, migrations: &[&str]) -> Result<(), StoreErro
     transaction.commit().map_err(failed)
 }
 
+/// Makes an empty file one of this version, as a store of that time did.
+#[cfg(test)]
+pub(crate) fn make(connection: &mut Connection, version: usize) {
+    run(connection, &MIGRATIONS[..version]).unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
