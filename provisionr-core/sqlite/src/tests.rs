@@ -169,13 +169,13 @@ async fn each_commit_is_synced() {
 
 /// What a store of schema 1 wrote, as SQL of its own: the crate of today has no other way to say it.
 const OF_SCHEMA_1: &str = r#"
-    INSERT INTO plan (num, digest, bytes) VALUES (1, unhex(printf('%064d', 7)), 'the plan');
+    INSERT INTO plan (num, digest, bytes) VALUES (1, unhex(printf('%064d', 7)), CAST('the plan' AS BLOB));
     INSERT INTO run (num, id, subject, version, rank, event, actor, plan, opened_at, length, head, epoch, owner, verdict, due, woken) VALUES
         (1, 'run_1', 'sarah', 7, 40, 'event 1', '{"person":"hr"}', unhex(printf('%064d', 7)), 1000, 2, unhex(printf('%064d', 2)), 3, NULL, NULL, 2000, NULL),
         (2, 'run_2', 'sarah', 6, 30, 'event 2', '{"service":"hr"}', unhex(printf('%064d', 7)), 900, 1, unhex(printf('%064d', 1)), 1, NULL, 10, NULL, NULL);
     INSERT INTO journal (place, format, append, hash, bytes) VALUES
-        (1 << 32, 1, NULL, unhex(printf('%064d', 1)), 'opened'), ((1 << 32) + 1, 1, 77, unhex(printf('%064d', 2)), 'began'),
-        (2 << 32, 1, NULL, unhex(printf('%064d', 1)), 'opened');
+        (1 << 32, 1, NULL, unhex(printf('%064d', 1)), CAST('opened' AS BLOB)), ((1 << 32) + 1, 1, 77, unhex(printf('%064d', 2)), CAST('began' AS BLOB)),
+        (2 << 32, 1, NULL, unhex(printf('%064d', 1)), CAST('opened' AS BLOB));
     INSERT INTO link (subject, system, account) VALUES ('sarah', 'okta', '00u1');
     INSERT INTO ledger (system, account, key, subject, entitlement, run, operation, at)
         VALUES ('okta', '00u1', 'group/eng', 'sarah', '{"kind":"group","target":"eng"}', 'run_2', 'op', 950);

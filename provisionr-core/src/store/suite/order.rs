@@ -101,7 +101,7 @@ pub(super) async fn an_outranked_run_spoils_its_whole_commit(fixture: &dyn Fixtu
         Write::Open { run: below.clone(), plan: plan.clone(), rows },
     ]);
     assert!(matches!(store.commit(refused).await, Err(StoreError::Outranked { run }) if run == above.id));
-    assert_eq!(store.runs(&RunFilter::all()).await.unwrap(), [above.clone()]);
+    assert_eq!(store.runs(&RunFilter::all()).await.unwrap(), std::slice::from_ref(&above));
     assert_eq!(store.plan(&plan.digest).await.unwrap(), None);
     assert_eq!(kept(&*store).await, Some(subject(7, b"seven")));
     assert_eq!(store.run_of_event(&"led".into()).await.unwrap(), None);
