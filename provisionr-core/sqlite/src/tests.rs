@@ -305,3 +305,12 @@ fn what_grows_is_never_read_whole() {
         }
     }
 }
+
+#[test]
+fn settled_runs_are_not_read_to_open_another() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    crate::schema::migrate(&mut connection).unwrap();
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", crate::apply::STANDING)).unwrap();
+    let steps: Vec<String> = statement.query_map(["s"], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+    assert!(steps.iter().any(|step| step.contains("run_standing")), "{steps:?}");
+}

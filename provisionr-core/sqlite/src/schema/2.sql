@@ -21,7 +21,6 @@ CREATE TABLE inbox (
     PRIMARY KEY (run, seq),
     UNIQUE (run, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX inbox_waiting ON inbox (run, seq) WHERE bytes IS NOT NULL;
 
 -- Which runs of a subject another has to stand up to, without those of its past.
 CREATE INDEX run_standing ON run (subject) WHERE verdict IS NULL;
