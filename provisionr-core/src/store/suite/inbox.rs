@@ -170,7 +170,7 @@ pub(super) async fn a_refused_commit_leaves_the_inbox_as_it_was(fixture: &dyn Fi
         assert_eq!(store.inbox(&empty).await.unwrap(), []);
         assert_eq!(store.due(&id).await.unwrap(), due);
     }
-    commit(&*store, [send(&id, rows.len() as u64, 1), send(&id, 5_000, 1), send(&empty, 1, 1)]).await;
+    commit(&*store, [send(&id, 1, 1), send(&id, RECOGNISED, 1), send(&id, 5_000, 1), send(&empty, 1, 1)]).await;
     let now = store.inbox(&id).await.unwrap();
     assert_eq!(now[..rows.len()], rows);
     assert_eq!(now.len(), rows.len() + 1, "what was there is recognised, what was refused is not");

@@ -95,6 +95,7 @@ pub(super) async fn an_outranked_run_spoils_its_whole_commit(fixture: &dyn Fixtu
     let refused = Commit::new([
         before,
         Write::Subject(subject(8, b"eight")),
+        Write::Subject(SubjectRow { id: "new".into(), ..subject(1, b"one") }),
         Write::Event { event: "led".into(), run: above.id.clone() },
         send(&above.id, 1, 5),
         Write::Link(link),
@@ -104,6 +105,7 @@ pub(super) async fn an_outranked_run_spoils_its_whole_commit(fixture: &dyn Fixtu
     assert_eq!(store.runs(&RunFilter::all()).await.unwrap(), std::slice::from_ref(&above));
     assert_eq!(store.plan(&plan.digest).await.unwrap(), None);
     assert_eq!(kept(&*store).await, Some(subject(7, b"seven")));
+    assert_eq!(store.subject(&"new".into()).await.unwrap(), None);
     assert_eq!(store.run_of_event(&"led".into()).await.unwrap(), None);
     assert_eq!(store.run_of_event(&below.event).await.unwrap(), None);
     assert_eq!(inbox(&*store, &above.id).await, [""; 0]);
