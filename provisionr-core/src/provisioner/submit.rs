@@ -64,10 +64,6 @@ impl Provisioner {
         }
         let at = self.0.executor.clock.now();
         let mut writes = Vec::new();
-        if let Some(basis) = &plan.basis {
-            let bytes = serde_json::to_vec(&basis.subject)?;
-            writes.push(Write::Subject(SubjectRow { id: plan.subject.clone(), version: basis.subject.version, bytes }));
-        }
         let same = self.same(&plan, &earlier).await?;
         let id = match same {
             Some(run) => {
@@ -85,6 +81,11 @@ impl Provisioner {
                 id
             }
         };
+        // After the opening: an event that has led to a run is told as that, also when its subject has moved on.
+        if let Some(basis) = &plan.basis {
+            let bytes = serde_json::to_vec(&basis.subject)?;
+            writes.push(Write::Subject(SubjectRow { id: plan.subject.clone(), version: basis.subject.version, bytes }));
+        }
         match store.commit(Commit::new(writes)).await {
             Ok(()) => {
                 tracing::info!(run = %id, subject = %plan.subject, operations = plan.operations.len(), "run submitted");
