@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use provisionr_sdk::{EventId, Lifecycle, Subject, SubjectId, Timestamp};
@@ -34,13 +34,16 @@ const KINDS: [(&str, EventKind); 6] = [
     ("employee.rehired", EventKind::Rehired),
 ];
 
-/// What a plan is made on the occasion of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Occasion {
-    /// When it was; none when nothing but the directory speaks.
-    pub(crate) at: Option<Timestamp>,
-    /// The person begins, or is back.
-    pub(crate) comes_back: bool,
+/// What a plan is made on the occasion of; by default of none, and only the directory speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Occasion {
+    /// When it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Whether the person begins or is back: only then an account is switched on that others switched off.
+    #[serde(default)]
+    pub comes_back: bool,
 }
 
 /// One event of the HRIS, with the subject as it is after the event.

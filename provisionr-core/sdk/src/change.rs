@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::account::{Account, AccountQuery, AccountState};
+use crate::descriptor::Descriptor;
 use crate::entitlement::{Entitlement, Grant};
 use crate::error::{AdapterError, Result, RetryHint};
 use crate::id::{IdempotencyKey, SubjectId, Ticket};
+use crate::kind::ChangeFacts;
 
 /// How the person gets into a new account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +86,21 @@ pub enum Change {
 }
 
 impl Change {
+    /// What a descriptor says of it; the careful facts of the default where it says nothing.
+    pub fn facts(&self, descriptor: &Descriptor) -> ChangeFacts {
+        let accounts = &descriptor.accounts;
+        let kind = |entitlement: &Entitlement| descriptor.kinds.get(&entitlement.kind);
+        let facts = match self {
+            Self::EnsureAccount(_) => accounts.create.as_ref(),
+            Self::UpdateAccount(_) => Some(&accounts.update),
+            Self::SetState(_) => Some(&accounts.set_state),
+            Self::EndSessions => Some(&accounts.end_sessions),
+            Self::Grant(entitlement) => kind(entitlement).map(|kind| &kind.grant),
+            Self::Revoke(entitlement) | Self::Withdraw(entitlement) => kind(entitlement).map(|kind| &kind.revoke),
+        };
+        facts.cloned().unwrap_or_default()
+    }
+
     /// The entitlement it is about, if it is about one.
     pub fn entitlement(&self) -> Option<&Entitlement> {
         match self {

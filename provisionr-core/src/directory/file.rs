@@ -13,7 +13,8 @@ use provisionr_sdk::{Lifecycle, Subject, SubjectId};
 /// A directory read once from a JSON or YAML file: a list of records, or a map with the list under `people`.
 ///
 /// A record has its id under `employee_id` (or `id`), may have `version` and `lifecycle` (`prehire`, `active`,
-/// `on_leave`, `terminated`; `active` unless given), and its attributes beside them.
+/// `on_leave`, `terminated`; `active` unless given), and its attributes beside them. A record without a version is taken
+/// for what is true now, whatever events have told before; one with a version never wins over a newer one.
 ///
 /// ```
 /// # let folder = std::env::temp_dir().join(format!("provisionr-people-{}", std::process::id()));

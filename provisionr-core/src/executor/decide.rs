@@ -5,27 +5,13 @@ use std::time::Duration;
 use crate::retry::RetryPolicy;
 use crate::run::{Ending, Failure, OperationState, Seen, Then};
 use crate::store::RunId;
-use provisionr_sdk::{Change, ChangeFacts, Descriptor, Effect, ErrorKind, Repeat, RetryHint, Timestamp, Visibility, Wait, WaitReason};
+use provisionr_sdk::{ChangeFacts, Effect, ErrorKind, Repeat, RetryHint, Timestamp, Visibility, Wait, WaitReason};
 
 /// The longest pause between two looks at something that takes long.
 const LONGEST_LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// After so many looks that could not tell, a person is asked.
 const UNCLEAR_LOOKS: u32 = 12;
-
-/// What the descriptor knows of a change.
-pub(super) fn facts(descriptor: &Descriptor, change: &Change) -> ChangeFacts {
-    let kind = |entitlement: &provisionr_sdk::Entitlement| descriptor.kinds.get(&entitlement.kind);
-    match change {
-        Change::EnsureAccount(_) => descriptor.accounts.create.clone().unwrap_or_default(),
-        Change::UpdateAccount(_) => descriptor.accounts.update.clone(),
-        Change::SetState(_) => descriptor.accounts.set_state.clone(),
-        Change::EndSessions => descriptor.accounts.end_sessions.clone(),
-        Change::Grant(entitlement) => kind(entitlement).map(|kind| kind.grant.clone()).unwrap_or_default(),
-        Change::Revoke(entitlement) | Change::Withdraw(entitlement) => kind(entitlement).map(|kind| kind.revoke.clone()).unwrap_or_default(),
-        _ => ChangeFacts::default(),
-    }
-}
 
 /// Decides what follows; one for each run.
 #[derive(Debug)]

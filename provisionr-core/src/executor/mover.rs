@@ -491,7 +491,7 @@ impl Mover<'_> {
         match (step, &state.phase) {
             (Step::Settle(_), _) => {
                 let facts = match (&operation.action, self.executor.systems.get(&operation.system)) {
-                    (Action::Change(change), Some(adapter)) => decide::facts(adapter.descriptor(), change),
+                    (Action::Change(change), Some(adapter)) => change.facts(adapter.descriptor()),
                     _ => provisionr_sdk::ChangeFacts::default(),
                 };
                 let attempt = state.attempts;

@@ -4,6 +4,7 @@ mod builder;
 mod checks;
 mod names;
 mod read;
+mod sets;
 mod submit;
 mod unfinished;
 
@@ -28,6 +29,7 @@ use read::Reading;
 use unfinished::Unfinished;
 
 pub use builder::{BuildError, ProvisionerBuilder};
+pub use sets::Submitted;
 
 /// How often a run that another process may be moving is looked at.
 const POLL: Duration = Duration::from_secs(1);
@@ -68,6 +70,9 @@ pub enum AccessError {
     /// The world has moved since the plan was made: make another one.
     #[error("run {0} of the same subject was opened after the plan was made; plan again")]
     PlanAgain(RunId),
+    /// Rules or the world have moved since a set of plans was made: nothing of it was submitted. In what, one by one.
+    #[error("the plan is out of date, and nothing of it was submitted: {}", .0.join("; "))]
+    PlanSetMoved(Vec<String>),
     /// A subject in the store cannot be read.
     #[error("subject {0} cannot be read from the store: {1}")]
     UnreadableSubject(SubjectId, #[source] serde_json::Error),
@@ -148,10 +153,15 @@ impl Provisioner {
         self.plan_listed(listed, &Names::default()).await
     }
 
-    /// Plans for a subject as the directory has it, unless a newer version was planned for.
+    /// Plans for a subject as the directory has it, unless a newer version was planned for. A record without a version is
+    /// what is true now.
     async fn plan_listed(&self, listed: Subject, names: &Names) -> Result<Plan, AccessError> {
-        let stored = self.stored(&listed.id).await?.filter(|stored| stored.version > listed.version);
-        self.plan_subject(stored.as_ref().unwrap_or(&listed), Occasion::default(), names).await
+        let subject = match self.stored(&listed.id).await? {
+            Some(stored) if listed.version == 0 => listed.with_version(stored.version),
+            Some(stored) if stored.version > listed.version => stored,
+            _ => listed,
+        };
+        self.plan_subject(&subject, Occasion::default(), names).await
     }
 
     /// The subject as it was last planned for.
