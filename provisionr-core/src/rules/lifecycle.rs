@@ -156,7 +156,10 @@ pub(crate) const UNITS: [(&str, u64); 4] = [("weeks", 604_800), ("days", 86_400)
 pub(crate) fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (name, unit) = UNITS.into_iter().skip(1).find(|(_, unit)| seconds.is_multiple_of(*unit)).unwrap_or(("minutes", 60));
-    format!("{} {name}", seconds / unit)
+    match seconds / unit {
+        1 => format!("1 {}", name.trim_end_matches('s')),
+        count => format!("{count} {name}"),
+    }
 }
 
 fn in_words_of<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -113,6 +113,78 @@ fn two_of_what_an_account_holds_once_are_a_contradiction() {
     assert!(both.contains("conflicting-provisions"), "{both}");
 }
 
+/// What the accounts of federated systems need on okta, by target, with its reasons.
+fn on_okta(text: &str) -> Vec<(String, Vec<String>)> {
+    let access = desired(&rules(text), &Subject::new("7").with("department", "Sales"));
+    let entitlements = access.for_system(&"okta".into()).map(|okta| okta.entitlements.clone()).unwrap_or_default();
+    entitlements.into_iter().map(|wanted| (wanted.wanted.target.to_string(), wanted.reasons.iter().map(ToString::to_string).collect())).collect()
+}
+
+const FEDERATED: &str = r#"
+systems:
+  google: { accounts: { federated: { by: okta, action: assign_app, target: Google } } }
+  slack: { accounts: { federated: { by: okta, action: assign_app, target: Google } } }
+  gitlab: { accounts: federated }
+---
+"#;
+
+#[test]
+fn what_makes_accounts_elsewhere_is_wanted_while_they_are() {
+    let google = "{ system: google, action: add_to_group, target: all }";
+    let slack = "{ system: slack, action: invite_to_channel, target: all }";
+    let app = "{ system: okta, action: assign_app, target: Google }";
+    let policies = |provisions: &[&str]| format!("{FEDERATED}{}", policies(provisions));
+    let wanted = |reasons: &[&str]| vec![("Google".to_owned(), reasons.iter().map(ToString::to_string).collect())];
+
+    assert_eq!(on_okta(&policies(&[google])), wanted(&["topology (accounts of google)"]));
+    assert_eq!(on_okta(&policies(&[google, google, slack])), wanted(&["topology (accounts of google)", "topology (accounts of slack)"]));
+    assert_eq!(on_okta(&policies(&[app, slack])), wanted(&["P0 (everyone)", "topology (accounts of slack)"]));
+    assert_eq!(on_okta(&policies(&[&gitlab("developer")])), []);
+    assert_eq!(on_okta(&policies(&[google]).replace("everyone", "[{ department: Support }]")), [], "nothing is wanted there");
+    let gone = Subject::new("7").with_lifecycle(Lifecycle::Terminated);
+    assert!(desired(&rules(&policies(&[google])), &gone).is_empty());
+}
+
+#[test]
+fn accounts_are_made_along_chains() {
+    let text = r#"
+systems:
+  slack: { accounts: { federated: { by: google, action: add_to_group, target: slack-users } } }
+  google: { accounts: { federated: { by: okta, action: assign_app, target: Google } } }
+---
+"#;
+    let text = format!("{text}{}", policies(&["{ system: slack, action: invite_to_channel, target: all }"]));
+    assert_eq!(on_okta(&text), [("Google".to_owned(), vec!["topology (accounts of google)".to_owned()])]);
+    let access = desired(&rules(&text), &Subject::new("7"));
+    let google = access.for_system(&"google".into()).unwrap();
+    assert_eq!(google.entitlements[0].reasons[0].to_string(), "topology (accounts of slack)");
+    assert_eq!(access.systems().len(), 3);
+}
+
+/// Somebody with undecided access in a system still needs an account there.
+#[test]
+fn a_contradiction_elsewhere_keeps_the_account() {
+    let text = r#"
+systems:
+  gitlab: { accounts: { federated: { by: okta, action: assign_app, target: GitLab } } }
+---
+"#;
+    let text = format!("{text}{}", policies(&[&gitlab("minimal"), &gitlab("developer")]));
+    assert_eq!(on_okta(&text), [("GitLab".to_owned(), vec!["topology (accounts of gitlab)".to_owned()])]);
+}
+
+#[test]
+fn what_makes_accounts_is_held_against_policies_like_any_other_want() {
+    let federated = |role: &str| {
+        format!("systems: {{ okta: {{ accounts: {{ federated: {{ by: gitlab, action: add_to_group, target: platform, role: {role} }} }} }} }}\n---\n")
+    };
+    let text = |role: &str| format!("{}{}", federated(role), policies(&["{ system: okta, action: add_to_group, target: x }", &gitlab("developer")]));
+    let access = desired(&rules(&text("guest")), &Subject::new("7"));
+    let covered = &access.for_system(&"gitlab".into()).unwrap().entitlements[0].covers[0];
+    assert_eq!((covered.role.as_str(), covered.reasons[0].to_string()), ("guest", "topology (accounts of okta)".to_owned()));
+    assert_eq!(desired(&rules(&text("minimal")), &Subject::new("7")).contradictions().count(), 1);
+}
+
 #[test]
 fn desired_access_is_written_in_one_form() {
     let lines = ["reporter", "developer"].map(gitlab);

@@ -305,7 +305,7 @@ systems:
     22 |     accounts: create
        |               ^^^^^^
        |
-       = help: use `existing`, `first_login` or `federated`
+       = help: use `existing`, `first_login` or `federated`, or `cannot: by_hand` where somebody does it
 
     the rules have 15 problems
     "#);

@@ -87,6 +87,33 @@ fn spread(policies: &[Written], ways: &[u8]) -> Rules {
     Rules::parse_all(names.iter().map(String::as_str).zip(files.iter().map(String::as_str))).unwrap()
 }
 
+/// Lines of `systems:`, the last being the lifecycle: nothing in them hangs on their order.
+const SAID: [&str; 6] = [
+    "systems: { okta: { accounts: create, logins: ['{a}', '{b}{n}'], profile: { firstName: { from: a, own: create }, lastName: b } } }",
+    "systems: { google: { accounts: { federated: { by: okta, action: assign_app, target: Google } }, keys: { email: { from: okta, field: login } } } }",
+    "systems: { gitlab: { accounts: { federated: { by: google, action: add_to_group, target: all } }, after: [okta, google], grace: 1 day } }",
+    "systems: { slack: { on_leave: keep, leaver: { cut: keep }, cannot: by_hand } }",
+    "systems: { doors: { access: hand_over, after: [slack, okta] } }",
+    "lifecycle: { grace: 3 days, accounts_before: 7 days }",
+];
+
+/// The same said in other words and another order.
+fn in_other_words(said: &str) -> String {
+    for (one, other) in [
+        ("lastName: b", "lastName: { own: always, from: b }"),
+        ("by: okta, action: assign_app, target: Google", "target: Google, action: assign_app, by: okta"),
+        ("after: [okta, google], grace: 1 day", "grace: 24 hours, after: okta"),
+        ("on_leave: keep, leaver: { cut: keep }", "leaver: { cut: keep }"),
+        ("[slack, okta]", "[okta, slack]"),
+        ("grace: 3 days, accounts_before: 7 days", "accounts_before: 1 week, grace: 72 hours"),
+    ] {
+        if said.contains(one) {
+            return said.replace(one, other);
+        }
+    }
+    said.to_owned()
+}
+
 fn subject(values: [usize; 3]) -> Subject {
     values.into_iter().enumerate().fold(Subject::new("7"), |subject, (attribute, value)| subject.with(format!("a{attribute}"), format!("v{value}")))
 }
@@ -100,6 +127,27 @@ proptest! {
         prop_assert_eq!(one.revision(), two.revision());
         let subject = subject(values);
         prop_assert_eq!(desired(&checked(&one).unwrap(), &subject), desired(&checked(&two).unwrap(), &subject));
+    }
+
+    #[test]
+    fn what_is_said_of_accounts_means_the_same_in_any_order(
+        policies in written(),
+        order in Just((0..SAID.len()).collect::<Vec<_>>()).prop_shuffle(),
+        values in [0..4_usize, 0..4, 0..4],
+    ) {
+        let policies: String = policies.iter().map(|policy| format!("---\npolicy: {}\n", policy.yaml())).collect();
+        let one = Rules::parse("one.yaml", &format!("{}\n{policies}", SAID.join("\n---\n"))).unwrap();
+        let files: Vec<_> = order.iter().map(|at| in_other_words(SAID[*at])).chain([policies]).collect();
+        let two = Rules::parse_all(files.iter().map(|file| ("a.yaml", file.as_str()))).unwrap();
+        prop_assert_eq!(one.revision(), two.revision());
+        prop_assert_eq!(one.topology(), two.topology());
+        prop_assert_eq!(one.lifecycle(), two.lifecycle());
+        let subject = subject(values);
+        let access = desired(&checked(&one).unwrap(), &subject);
+        prop_assert_eq!(&access, &desired(&checked(&two).unwrap(), &subject));
+        // Policies give on gitlab alone; its accounts come from google, and those from okta.
+        let wanted = |system: &str| access.for_system(&system.into()).is_some();
+        prop_assert_eq!((wanted("google"), wanted("okta")), (wanted("gitlab"), wanted("gitlab")));
     }
 
     #[test]

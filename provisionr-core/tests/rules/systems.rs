@@ -1,6 +1,9 @@
 //! The systems of the tests: what the founding examples speak of, and a door.
 
-use provisionr_core::{AccountFacts, Attribute, Cardinality, ChangeFacts, CheckedRules, Date, Descriptor, Kind, Level, Param, Rules, RulesError, Search};
+use provisionr_core::{
+    AccountFacts, AccountState, Attribute, Cardinality, ChangeFacts, CheckedRules, Date, Descriptor, Kind, Level, Param, Rules, RulesError, Search, Suspension,
+    Transition,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -33,14 +36,24 @@ pub(crate) fn systems() -> Vec<Descriptor> {
         .found_by("email", Search::Indexed)
         .attribute(Attribute::new("firstName").required())
         .attribute(Attribute::new("lastName"))
+        .attribute(Attribute::new("displayName").from("display_name"))
+        .attribute(Attribute::new("department"))
         .attribute(Attribute::new("created").read_only())
+        .suspended_by(AccountState::Suspended)
+        .transition(Transition::new([AccountState::Active, AccountState::Suspended], AccountState::Deactivated))
+        .transition(Transition::new([AccountState::Deactivated], AccountState::Deleted).irreversible())
         .created(ChangeFacts::unique("login"));
+    let google = AccountFacts::new().found_by("email", Search::Exact).suspension(Suspension::RevokeAll);
+    let gitlab = AccountFacts::new().found_by("extern_uid", Search::Exact).found_by("email", Search::Exact).attribute(Attribute::new("note"));
     vec![
-        Descriptor::new("okta", "okta").accounts(accounts).kind(Kind::per_target::<InGroup>("add_to_group").target_noun("group")),
-        Descriptor::new("google", "google").kind(Kind::per_target::<InGroup>("add_to_group").target_noun("group")),
+        Descriptor::new("okta", "okta")
+            .accounts(accounts)
+            .kind(Kind::per_target::<InGroup>("add_to_group").target_noun("group"))
+            .kind(Kind::per_target::<InGroup>("assign_app").target_noun("application")),
+        Descriptor::new("google", "google").accounts(google).kind(Kind::per_target::<InGroup>("add_to_group").target_noun("group")),
         Descriptor::new("aws-sso", "aws")
             .kind(Kind::per_target::<OnAccount>("assign_permission_set").target_noun("permission set").key(Param::text("account").doc("the AWS account"))),
-        Descriptor::new("gitlab", "gitlab").kind(
+        Descriptor::new("gitlab", "gitlab").accounts(gitlab).kind(
             Kind::per_target::<WithRole>("add_to_group")
                 .target_noun("group")
                 .role_off_scale("minimal")
