@@ -193,7 +193,7 @@ impl Rules {
     /// The identity of what the rules mean.
     ///
     /// It does not depend on names, number, order or formatting of files, nor on the order of policies, triggers and
-    /// provisions, nor on descriptions. The order of identity keys counts, since keys are tried in their order.
+    /// provisions, nor on descriptions. The order of identity keys and of logins counts, since they are tried in their order.
     pub fn revision(&self) -> Digest {
         self.0.revision
     }

@@ -521,7 +521,7 @@ fn everything_the_systems_cannot_do_is_told_at_once() {
     16 |     leaver: { cut: suspend, delete_after: 30 days }
        |                    ^^^^^^^
        |
-       = help: use `deactivate` or `keep`, or `cannot: by_hand` where somebody does it
+       = help: use `keep`, or `cannot: by_hand` where somebody does it
 
     error[invalid-topology]: `gitlab` cannot delete accounts
       --> rules.yaml:16:43
@@ -545,7 +545,7 @@ fn everything_the_systems_cannot_do_is_told_at_once() {
     19 |     leaver: { cut: deactivate }
        |                    ^^^^^^^^^^
        |
-       = help: use `suspend` or `keep`, or `cannot: by_hand` where somebody does it
+       = help: use `keep`, or `cannot: by_hand` where somebody does it
 
     error[invalid-provision]: `assign_app` needs a target
       --> rules.yaml:21:48
@@ -588,8 +588,23 @@ fn what_an_account_needs_is_not_left_out_when_we_make_it() {
       |
       = help: use `own: create`, so that it is only set then
 
-    the rules have a problem
+    error[invalid-topology]: `created` of `okta` cannot be written
+     --> rules.yaml:2:49
+      |
+    2 |   okta: { profile: { firstName: { own: never }, created: { own: never } } }
+      |                                                 ^^^^^^^
+
+    the rules have 2 problems
     "#);
+}
+
+/// What can be had instead is what the system can do.
+#[test]
+fn another_cut_is_named_where_there_is_one() {
+    let slack = problems("systems: { slack: { leaver: { cut: deactivate } } }");
+    assert!(slack.contains("help: use `keep`, or"), "{slack}");
+    let google = problems("systems: { google: { leaver: { cut: deactivate } } }");
+    assert!(google.contains("help: use `suspend` or `keep`, or"), "{google}");
 }
 
 #[test]

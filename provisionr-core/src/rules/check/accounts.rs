@@ -109,13 +109,13 @@ impl<'r> Checker<'r, '_> {
         let Some(attribute) = attributes.iter().find(|attribute| attribute.name == &*account.value) else {
             return self.no_attribute(&system.shown, account, attributes);
         };
-        if mapping.own == Ownership::Never {
+        if !attribute.writable {
+            self.topology_problem(account.place, format!("{shown} of {} cannot be written", system.shown), None);
+        } else if mapping.own == Ownership::Never {
             if attribute.required && system.ours() {
                 let message = format!("no account of {} can be made without {shown}", system.shown);
                 self.topology_problem(account.place, message, "use `own: create`, so that it is only set then".to_owned());
             }
-        } else if !attribute.writable {
-            self.topology_problem(account.place, format!("{shown} of {} cannot be written", system.shown), None);
         } else if mapping.from.is_none() && attribute.from.is_none() {
             let message = format!("nothing says what {shown} of {} is filled with", system.shown);
             self.topology_problem(account.place, message, "add `from:` with an attribute of the subject".to_owned());
@@ -128,9 +128,12 @@ impl<'r> Checker<'r, '_> {
         if system.topology.on_leave == OnLeave::Suspend && !matches!(suspension, Suspension::State(_)) {
             self.cannot(system, *on_leave, "suspend accounts", "use `keep`");
         }
+        let (suspends, deactivates) = (*suspension != Suspension::None, system.reaches(AccountState::Deactivated));
         match system.topology.leaver.cut {
-            Cut::Suspend if *suspension == Suspension::None => self.cannot(system, *cut, "suspend accounts", "use `deactivate` or `keep`"),
-            Cut::Deactivate if !system.reaches(AccountState::Deactivated) => self.cannot(system, *cut, "deactivate accounts", "use `suspend` or `keep`"),
+            Cut::Suspend if !suspends => self.cannot(system, *cut, "suspend accounts", if deactivates { "use `deactivate` or `keep`" } else { "use `keep`" }),
+            Cut::Deactivate if !deactivates => {
+                self.cannot(system, *cut, "deactivate accounts", if suspends { "use `suspend` or `keep`" } else { "use `keep`" })
+            }
             _ => {}
         }
         for (place, state, what) in
