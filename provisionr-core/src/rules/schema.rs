@@ -71,8 +71,8 @@ pub(crate) fn json_schema<'d>(descriptors: impl IntoIterator<Item = &'d Descript
                     "exists": { "type": "boolean" },
                 },
             },
-            "provision": one_of(provisions),
-            "federation": one_of(federations),
+            "provision": one_of(&provisions),
+            "federation": one_of(&federations),
             "duration": { "type": "string", "pattern": duration(), "description": "a number of minutes, hours, days or weeks, such as `30 days`" },
             "login": { "type": "string", "pattern": r"\{[^{}]+\}", "description": "attributes of the subject in braces; `{n}` runs from 2 to 9" },
             "owned": {
@@ -89,7 +89,7 @@ pub(crate) fn json_schema<'d>(descriptors: impl IntoIterator<Item = &'d Descript
 }
 
 /// One of these; nothing where there are none.
-fn one_of(variants: Vec<Value>) -> Value {
+fn one_of(variants: &[Value]) -> Value {
     if variants.is_empty() { false.into() } else { json!({ "oneOf": variants }) }
 }
 

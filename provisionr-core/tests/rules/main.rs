@@ -7,6 +7,7 @@ mod errors;
 mod files;
 mod founding;
 mod guide;
+mod lifecycle_errors;
 mod logins;
 mod properties;
 mod schema;

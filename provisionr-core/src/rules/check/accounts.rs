@@ -130,9 +130,13 @@ impl<'r> Checker<'r, '_> {
         }
         let (suspends, deactivates) = (*suspension != Suspension::None, system.reaches(AccountState::Deactivated));
         match system.topology.leaver.cut {
-            Cut::Suspend if !suspends => self.cannot(system, *cut, "suspend accounts", if deactivates { "use `deactivate` or `keep`" } else { "use `keep`" }),
+            Cut::Suspend if !suspends => {
+                let instead = if deactivates { "use `deactivate` or `keep`" } else { "use `keep`" };
+                self.cannot(system, *cut, "suspend accounts", instead);
+            }
             Cut::Deactivate if !deactivates => {
-                self.cannot(system, *cut, "deactivate accounts", if suspends { "use `suspend` or `keep`" } else { "use `keep`" })
+                let instead = if suspends { "use `suspend` or `keep`" } else { "use `keep`" };
+                self.cannot(system, *cut, "deactivate accounts", instead);
             }
             _ => {}
         }
