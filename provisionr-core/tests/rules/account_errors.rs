@@ -478,6 +478,13 @@ fn another_cut_is_named_where_there_is_one() {
     assert!(google.contains("help: use `suspend` or `keep`, or"), "{google}");
 }
 
+/// Where the rules do not say who makes accounts, the adapter does.
+#[test]
+fn what_the_adapter_makes_is_ours() {
+    assert_eq!(problems("systems: { okta: { logins: '{a}' } }"), "no problem");
+    assert!(problems("systems: { slack: { logins: '{a}' } }").contains("those of `slack` are not made by us"));
+}
+
 #[test]
 fn what_no_api_can_do_may_be_left_to_people() {
     let said = "accounts: create, logins: '{a}', on_leave: suspend, leaver: { cut: deactivate, delete_after: 1 day }";

@@ -130,3 +130,9 @@ lifecycle: [grace]
     the rules have 5 problems
     "#);
 }
+
+#[test]
+fn two_things_may_be_due_at_once() {
+    assert_eq!(problems("lifecycle: { accounts_before: 7 days, access_before: 1 week }"), "no problem");
+    assert_eq!(problems("systems: { okta: { leaver: { deactivate_after: 30 days, delete_after: 30 days } } }"), "no problem");
+}

@@ -87,13 +87,20 @@ fn the_revision_follows_what_is_meant() {
         systems("{ leaver: { cut: keep } }"),
         systems("{ leaver: { deactivate_after: 1 day } }"),
         systems("{ leaver: { delete_after: 1 day } }"),
+        systems("{ leaver: { deactivate_after: 2 days } }"),
+        systems("{ leaver: { delete_after: 2 days } }"),
         systems("{ grace: 1 day }"),
+        systems("{ grace: 2 days }"),
+        systems("{ access: vendor_mail }"),
         systems("{ cannot: by_hand }"),
         revision("lifecycle: { first_day: x }"),
         revision("lifecycle: { last_day: x }"),
         revision("lifecycle: { accounts_before: 1 day }"),
         revision("lifecycle: { access_before: 1 day }"),
         revision("lifecycle: { grace: 1 day }"),
+        revision("lifecycle: { grace: 2 days }"),
+        revision("lifecycle: { accounts_before: 2 days }"),
+        revision("lifecycle: { access_before: 2 days }"),
         revision(&policy("")),
     ];
     let distinct: std::collections::BTreeSet<_> = all.iter().collect();
@@ -151,7 +158,7 @@ fn the_fields_of_an_account() {
 #[test]
 fn profiles_are_ours_as_far_as_the_rules_say() {
     let rules = rules(
-        "systems: { okta: { profile: { firstName: first_name, lastName: { from: last_name, own: create }, displayName: { own: never }, department: { from: department, own: always } } } }",
+        "systems: { okta: { profile: { firstName: first_name, lastName: { from: last_name, own: create }, displayName: { from: display_name, own: never }, department: { from: department, own: always } } } }",
     );
     let okta = rules.topology().system(&"okta".into()).unwrap();
     let subject = Subject::new("7").with("first_name", "Sarah").with("last_name", "Chen").with("display_name", "Sarah Chen");
