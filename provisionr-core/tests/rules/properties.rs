@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn no_broken_policy_makes_the_loader_panic(cut in any::<prop::sample::Index>(), insert in "[\\PC\n\r\t:#&*!|>'\"{}\\[\\], -]{0,6}") {
-        let whole = include_str!("../fixtures/senior-engineer.yaml");
+        let whole = format!("{}\n---\n{}", include_str!("../fixtures/senior-engineer.yaml"), SAID.join("\n---\n"));
         let mut at = cut.index(whole.len());
         while !whole.is_char_boundary(at) {
             at -= 1;
@@ -211,6 +211,19 @@ proptest! {
                     prop_assert!(problem.line().is_none_or(|line| line <= text.split(['\n', '\r']).count() + 1));
                 }
                 prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn no_login_is_anything_but_plain(template in "[{}a n.@İ]{0,12}", value in any::<String>()) {
+        let text = format!("systems: {{ okta: {{ logins: {} }} }}", serde_json::Value::from(template));
+        if let Ok(rules) = Rules::parse("rules.yaml", &text) {
+            let logins = rules.topology().system(&"okta".into()).unwrap().candidates(&Subject::new("7").with("a", value));
+            prop_assert!(logins.len() <= 8);
+            for login in logins {
+                prop_assert!(!login.is_empty() && !login.chars().any(|c| c.is_whitespace() || c.is_control()), "{login:?}");
+                prop_assert!(!login.contains(|c: char| c.is_ascii_uppercase() || "éüßñ".contains(c)), "{login:?}");
             }
         }
     }
