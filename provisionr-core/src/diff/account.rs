@@ -146,7 +146,9 @@ impl Builder<'_> {
         let AccountView::Known(account) = &self.view.account else { return Vec::new() };
         let mut operations = Vec::new();
         for (name, mapping) in &self.view.topology.profile {
-            let Some(from) = mapping.from.as_deref().filter(|_| mapping.own == Ownership::Always) else { continue };
+            let declared = self.view.descriptor.accounts.attributes.iter().find(|attribute| attribute.name == name);
+            let from = mapping.from.as_deref().or_else(|| declared.and_then(|attribute| attribute.from));
+            let Some(from) = from.filter(|_| mapping.own == Ownership::Always) else { continue };
             let wanted = match self.subject.attributes.get(from) {
                 // The HRIS says that there is none; a record that does not speak of it says nothing.
                 Some(Value::Null) => None,
