@@ -8,7 +8,7 @@ mod broken;
 use std::collections::BTreeSet;
 
 use broken::{Breakage, Broken, SECRET};
-use provisionr_sdk::{BatchRule, Cardinality, Kind, Lane};
+use provisionr_sdk::{BatchRule, Cardinality, ChangeFacts, Descriptor, Kind, Lane};
 use provisionr_testkit::conformance::{self, MemoryHarness, Skip, Verdict};
 use provisionr_testkit::{JoinGroup, MemoryAdapter};
 
@@ -115,13 +115,24 @@ const CATCHES: &[(Breakage, &str)] = &[
     (Breakage::WithdrawTakesWhatIsHeld, "withdraw_takes_back_an_invitation_and_nothing_else"),
     (Breakage::HostileIdsAreCleaned, "hostile_ids_reach_no_other_route"),
     (Breakage::KeyOfAnother, "find_goes_by_each_key"),
+    (Breakage::CallsMadeLight, "account_changes_take_the_calls_they_declare"),
+    (Breakage::CallsMadeLight, "grants_take_the_calls_they_declare"),
 ];
 
+/// Finding is one read, everything else one write.
+fn with_calls(mut descriptor: Descriptor) -> Descriptor {
+    descriptor.accounts = descriptor.accounts.found_with("reads", 1).moved(ChangeFacts::set().calls("writes", 1));
+    descriptor
+}
+
 fn harness() -> MemoryHarness {
-    let batched = Kind::per_target::<JoinGroup>("join_group").doc("Member of a group").batch(BatchRule { max: 2, same_target: true });
+    let batched = Kind::per_target::<JoinGroup>("join_group")
+        .doc("Member of a group")
+        .batch(BatchRule { max: 2, same_target: true })
+        .granting(ChangeFacts::set().calls("writes", 1));
     let desk = Kind::per_target::<JoinGroup>("sit_at_desk").doc("Sits at a desk").cardinality(Cardinality::AtMostOne);
     let adapter = MemoryAdapter::new("wiki");
-    let adapter = adapter.describe(|descriptor| descriptor.kind(batched).kind(desk).lane(Lane::new("writes")).lane(Lane::new("reads")));
+    let adapter = adapter.describe(|descriptor| with_calls(descriptor).kind(batched).kind(desk).lane(Lane::new("writes")).lane(Lane::new("reads")));
     MemoryHarness::over(adapter).with_secret(SECRET)
 }
 

@@ -105,12 +105,15 @@ fn matches(pattern: &[Part], segments: &[String]) -> bool {
 }
 
 fn specificity(a: &Route, b: &Route) -> Ordering {
+    // A pattern that ends where the path does is more specific than one whose rest is nothing.
+    const END: u8 = 1;
     let rank = |part: &Part| match part {
-        Part::Literal(_) => 2,
-        Part::One => 1,
+        Part::Literal(_) => 3,
+        Part::One => 2,
         Part::Rest => 0,
     };
-    a.pattern.iter().map(rank).cmp(b.pattern.iter().map(rank)).then(a.method.is_some().cmp(&b.method.is_some()))
+    let ranks = |route: &Route| route.pattern.iter().map(rank).chain([END]).collect::<Vec<u8>>();
+    ranks(a).cmp(&ranks(b)).then(a.method.is_some().cmp(&b.method.is_some()))
 }
 
 #[cfg(test)]
@@ -138,6 +141,14 @@ mod tests {
             assert_eq!(lane(&routes, &Method::GET, "/api").as_deref(), Some("all"));
             assert_eq!(lane(&routes, &Method::GET, "/oauth2/token"), None);
         }
+    }
+
+    #[test]
+    fn a_rest_of_nothing_is_less_specific_than_the_end() {
+        let routes = Routes::new().any("/users/**", "one").any("/users", "all").on(Method::POST, "/users", "create");
+        assert_eq!(lane(&routes, &Method::GET, "/users").as_deref(), Some("all"));
+        assert_eq!(lane(&routes, &Method::POST, "/users").as_deref(), Some("create"));
+        assert_eq!(lane(&routes, &Method::POST, "/users/7").as_deref(), Some("one"));
     }
 
     #[test]

@@ -210,7 +210,7 @@ fn accounts(config: &OktaConfig) -> AccountFacts {
     ];
     let lost = "app assignments, and what apps keep for them";
     let facts = standard.into_iter().chain(config.attributes.iter().cloned()).fold(AccountFacts::new(), AccountFacts::attribute);
-    let lookup = ChangeFacts::unique("login");
+    let lookup = ChangeFacts::unique("login").calls("users", 3).calls("users.create", 1).calls("users.id", 3);
     facts
         .found_by("login", Search::Exact)
         .found_by("email", Search::Exact)
@@ -218,7 +218,9 @@ fn accounts(config: &OktaConfig) -> AccountFacts {
         .suspension(Suspension::State(Suspended))
         .created(ChangeFacts { mail: Mail::None, ..lookup })
         .updated(ChangeFacts::set())
-        .moved(ChangeFacts::set())
+        .moved(ChangeFacts::set().calls("users.id", 3))
+        .logged_out(ChangeFacts::set().calls("users.id", 1))
+        .found_with("users.id", 1)
         .transition(Transition::new([Staged, Suspended, Deactivated], Active))
         .transition(Transition::new([Active], Suspended))
         .transition(Transition::new([Staged, Active, Suspended], Deactivated).destroys(lost).irreversible())
@@ -234,14 +236,15 @@ fn descriptor(system: SystemName, config: &OktaConfig) -> Descriptor {
         .needs(AccountNeed::Known)
         .on_create(OnCreate::May)
         .cascade(ASSIGN_APP, "Apps the group is assigned to go with the membership")
-        .granting(membership.clone())
-        .revoking(membership)
+        .granting(membership.clone().calls("users.id", 1).calls("groups.id", 1))
+        .revoking(membership.calls("users.id", 2).calls("groups.id", 2))
         .scope("okta.groups.manage");
     let apps = Kind::per_target::<AssignApp>(ASSIGN_APP)
         .doc("Assigns an app to a person directly")
         .target_noun("app")
         .needs(AccountNeed::Active)
-        .revoking(ChangeFacts::set().irreversible())
+        .granting(ChangeFacts::set().calls("apps.id", 2).calls("users.id", 1))
+        .revoking(ChangeFacts::set().irreversible().calls("apps.id", 3))
         .scope("okta.apps.manage");
     let mut descriptor =
         Descriptor::new(system, "okta").accounts(accounts(config)).kind(groups).kind(apps).can(Ability::EndSessions).can(Ability::ListAccounts);

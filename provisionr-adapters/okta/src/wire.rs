@@ -80,6 +80,10 @@ impl User {
     pub(crate) fn account(&self, facts: &Facts) -> Result<Account> {
         let mut account = Account::new(self.id.as_str(), self.state()?).with_kind(AccountKind::Unknown);
         account.settling = self.settling();
+        // Only who is ACTIVE is suspended, see `suspendUser` in the description.
+        if account.state == AccountState::Active && self.status != "ACTIVE" {
+            account = account.barred_from(AccountState::Suspended);
+        }
         account.login = self.text("login").map(str::to_owned);
         account.email = self.text("email").map(str::to_owned);
         account.managed_by = self.owner();

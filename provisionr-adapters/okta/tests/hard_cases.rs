@@ -346,6 +346,16 @@ async fn deletion_is_believed_when_it_is_seen() {
 }
 
 #[tokio::test]
+async fn only_who_is_active_can_be_suspended_and_the_account_says_so() {
+    for (status, barred) in [("ACTIVE", false), ("LOCKED_OUT", true), ("PASSWORD_EXPIRED", true), ("RECOVERY", true), ("PROVISIONED", true), ("STAGED", false)]
+    {
+        let script = Script::new([(USER, 200, user(status))]);
+        let found = script.okta.find_account(&CallContext::unlimited(), &AccountQuery::known("00u1")).await.unwrap();
+        assert_eq!(found.one().unwrap().barred.contains(&AccountState::Suspended), barred, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn races_between_states_are_settled_by_looking() {
     let script =
         Script::new([(USER, 200, user("ACTIVE")), ("POST /api/v1/users/00u1/lifecycle/suspend", 400, failure("E0000001")), (USER, 200, user("SUSPENDED"))]);

@@ -103,6 +103,10 @@ pub struct Account {
     /// The state the vendor is moving it to, while a transition is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settling: Option<AccountState>,
+    /// States the vendor does not move it to from where it is now, although the descriptor's table has the transition:
+    /// vendors know more states than there are words for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub barred: Vec<AccountState>,
     /// Who uses it.
     #[serde(default)]
     pub kind: AccountKind,
@@ -117,7 +121,17 @@ pub struct Account {
 impl Account {
     /// An account of which only id and state are known.
     pub fn new(id: impl Into<AccountId>, state: AccountState) -> Self {
-        Self { id: id.into(), login: None, email: None, state, settling: None, kind: AccountKind::Unknown, managed_by: None, profile: BTreeMap::new() }
+        Self {
+            id: id.into(),
+            login: None,
+            email: None,
+            state,
+            settling: None,
+            barred: Vec::new(),
+            kind: AccountKind::Unknown,
+            managed_by: None,
+            profile: BTreeMap::new(),
+        }
     }
 
     /// Sets the login.
@@ -138,6 +152,13 @@ impl Account {
     #[must_use]
     pub fn with(mut self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
         self.profile.insert(attribute.into(), value.into());
+        self
+    }
+
+    /// The vendor does not move it to this state from where it is now.
+    #[must_use]
+    pub fn barred_from(mut self, state: AccountState) -> Self {
+        self.barred.push(state);
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AccountView, Builder, SystemDiff};
 use crate::plan::{Action, Operation, OperationId, Verification};
 use crate::rules::{Cannot, Cut};
-use provisionr_sdk::{Ability, Account, AccountState, Change, Entitlement, Expect, KindName, Source, Suspension, Timestamp, Visibility};
+use provisionr_sdk::{Ability, Account, AccountState, Change, Entitlement, Expect, KindName, Lifecycle, Source, Suspension, Timestamp, Visibility};
 
 impl Builder<'_> {
     /// Keeps a leaver out at once, and takes back what provisionr gave, whatever becomes of that. At the end is looked
@@ -88,8 +88,11 @@ impl Builder<'_> {
         if account.state >= suspended {
             return Some(suspended);
         }
-        let reachable = |state: &AccountState| self.view.descriptor.accounts.transition_between(account.state, *state).is_some();
-        let harder = [AccountState::Suspended, AccountState::Deactivated].into_iter().filter(|state| *state > suspended);
+        let reachable =
+            |state: &AccountState| !account.barred.contains(state) && self.view.descriptor.accounts.transition_between(account.state, *state).is_some();
+        let harder = [AccountState::Suspended, AccountState::Deactivated]
+            .into_iter()
+            .filter(|state| *state > suspended && self.subject.lifecycle == Lifecycle::Terminated);
         Some(std::iter::once(suspended).chain(harder).find(reachable).unwrap_or(suspended))
     }
 

@@ -116,6 +116,8 @@ macro_rules! __conformance_cases {
             hostile_ids_reach_no_other_route
             secrets_appear_nowhere
             a_batch_answers_each_of_its_requests
+            account_changes_take_the_calls_they_declare
+            grants_take_the_calls_they_declare
         }
     };
 }

@@ -1,6 +1,7 @@
 //! The cases, by what they are about.
 
 mod account;
+mod cost;
 mod descriptor;
 mod failure;
 mod find;
@@ -11,6 +12,7 @@ mod revoke;
 mod traffic;
 
 pub(super) use account::*;
+pub(super) use cost::*;
 pub(super) use descriptor::*;
 pub(super) use failure::*;
 pub(super) use find::*;
