@@ -1,5 +1,6 @@
 //! What a running fake keeps beside its state.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use provisionr_sdk::Timestamp;
@@ -22,8 +23,12 @@ pub(crate) struct Link {
 #[derive(Default)]
 pub(crate) struct Book {
     pub(crate) requests: u64,
-    pub(crate) log: Vec<LogEntry>,
-    pub(crate) events: Vec<FakeEvent>,
+    /// How many requests, events and problems are kept; none for all.
+    pub(crate) keep: Option<usize>,
+    pub(crate) log: VecDeque<LogEntry>,
+    pub(crate) events: VecDeque<FakeEvent>,
+    /// How many events came before those that are kept.
+    pub(crate) earlier_events: u64,
     pub(crate) faults: FaultScript,
     pub(crate) links: Vec<Link>,
     /// States that held until a time, oldest first.
@@ -37,6 +42,23 @@ impl Book {
         // Numbers ascend; the log may have been cleared meanwhile.
         let at = self.log.binary_search_by_key(&number, |entry| entry.number).ok()?;
         self.log.get_mut(at)
+    }
+
+    /// Drops the oldest of what is too much to keep.
+    pub(crate) fn trim(&mut self) {
+        let Some(keep) = self.keep else { return };
+        self.log.drain(..self.log.len().saturating_sub(keep));
+        self.unknown_routes.drain(..self.unknown_routes.len().saturating_sub(keep));
+        self.failures.drain(..self.failures.len().saturating_sub(keep));
+        let events = self.events.len().saturating_sub(keep);
+        self.events.drain(..events);
+        self.earlier_events += events as u64;
+    }
+
+    pub(crate) fn clear_log(&mut self) {
+        self.log.clear();
+        self.earlier_events += self.events.len() as u64;
+        self.events.clear();
     }
 
     pub(crate) fn problems(&self) -> Vec<String> {

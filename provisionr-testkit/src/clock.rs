@@ -28,6 +28,8 @@ struct Inner {
 
 enum Source {
     Tokio { start: Timestamp, base: Instant },
+    /// Like tokio's, and further by what it was moved.
+    Running { start: Timestamp, base: Instant, moved: watch::Sender<Duration> },
     Manual(watch::Sender<Timestamp>),
 }
 
@@ -58,6 +60,11 @@ impl FakeClock {
         Self::over(Source::Manual(watch::Sender::new(start)))
     }
 
+    /// Begins at the machine's present time, runs with it, and can be moved further by [`advance`](Self::advance).
+    pub fn running() -> Self {
+        Self::over(Source::Running { start: Timestamp::now(), base: Instant::now(), moved: watch::Sender::new(Duration::ZERO) })
+    }
+
     fn over(source: Source) -> Self {
         Self(Arc::new(Inner { source, jobs: Mutex::default(), order: Mutex::new(()) }))
     }
@@ -66,15 +73,18 @@ impl FakeClock {
     pub fn now(&self) -> Timestamp {
         match &self.0.source {
             Source::Tokio { start, base } => *start + base.elapsed(),
+            Source::Running { start, base, moved } => *start + base.elapsed().saturating_add(*moved.borrow()),
             Source::Manual(now) => *now.borrow(),
         }
     }
 
-    /// Moves a manual clock on and runs what has become due. A clock that follows tokio's time is moved by
+    /// Moves a manual or running clock on and runs what has become due. A clock that follows tokio's time is moved by
     /// `tokio::time::advance`; here only its due jobs run.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual(now) = &self.0.source {
-            now.send_modify(|now| *now = *now + by);
+        match &self.0.source {
+            Source::Tokio { .. } => {}
+            Source::Running { moved, .. } => moved.send_modify(|moved| *moved = moved.saturating_add(by)),
+            Source::Manual(now) => now.send_modify(|now| *now = *now + by),
         }
         self.run_due();
     }
@@ -83,6 +93,20 @@ impl FakeClock {
     pub(crate) async fn sleep_until(&self, at: Timestamp) {
         match &self.0.source {
             Source::Tokio { start, base } => tokio::time::sleep_until(*base + at.since(*start)).await,
+            Source::Running { moved, .. } => {
+                let mut moved = moved.subscribe();
+                loop {
+                    moved.mark_unchanged();
+                    let left = at.since(self.now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(left) => {}
+                        _ = moved.changed() => {}
+                    }
+                }
+            }
             Source::Manual(now) => {
                 // The sender lives as long as `self`: the wait cannot fail.
                 let _ = now.subscribe().wait_for(|now| *now >= at).await;
@@ -151,6 +175,19 @@ mod tests {
         let clock = FakeClock::starting_at(Timestamp::EPOCH);
         clock.sleep_until(Timestamp::from_millis(86_400_000)).await;
         assert_eq!(clock.now().to_string(), "1970-01-02T00:00:00Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_running_clock_runs_and_can_be_moved() {
+        let clock = FakeClock::running();
+        let begin = clock.now();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(clock.now().since(begin), Duration::from_secs(2));
+        let late = begin + Duration::from_secs(3600);
+        let ((), ()) = tokio::join!(clock.sleep_until(late), async { clock.advance(Duration::from_secs(3598)) });
+        assert_eq!(clock.now(), late);
+        clock.sleep_until(late + Duration::from_secs(5)).await;
+        assert_eq!(clock.now().since(late), Duration::from_secs(5));
     }
 
     #[tokio::test]

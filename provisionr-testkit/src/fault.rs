@@ -326,6 +326,12 @@ impl FaultScript {
         lags.max().unwrap_or_default()
     }
 
+    /// Each fault, with how often it has struck.
+    #[cfg(feature = "server")]
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Fault, u32)> {
+        self.faults.iter().map(|armed| (&armed.fault, armed.struck))
+    }
+
     /// Faults that have yet to strike for the first time.
     pub(crate) fn unused(&self) -> Vec<Fault> {
         self.faults.iter().filter(|armed| armed.struck == 0).map(|armed| armed.fault.clone()).collect()
@@ -340,7 +346,7 @@ impl FaultScript {
             if !meant {
                 continue;
             }
-            armed.matched += 1;
+            armed.matched = armed.matched.saturating_add(1);
             let due = armed.matched > armed.fault.skip && armed.fault.times.is_none_or(|times| armed.struck < times);
             if !due || !draw(&mut armed.draws, armed.fault.probability) {
                 continue;
@@ -350,7 +356,7 @@ impl FaultScript {
                 kind if strike.kind.is_none() => strike.kind = Some(kind.clone()),
                 _ => continue,
             }
-            armed.struck += 1;
+            armed.struck = armed.struck.saturating_add(1);
         }
         strike
     }

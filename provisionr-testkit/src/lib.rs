@@ -91,8 +91,11 @@
 //! ```
 
 pub mod conformance;
+#[cfg(feature = "server")]
+pub mod fakes;
 pub mod okta;
 
+mod accept;
 mod book;
 mod clock;
 mod exchange;

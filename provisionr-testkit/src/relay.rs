@@ -51,7 +51,7 @@ async fn exchange_all(client: &mut TcpStream, backend: &Backend) -> io::Result<(
 }
 
 /// An answer with the length of its whole body, and so many bytes of it.
-fn on_the_wire(response: &FakeResponse, bytes: usize) -> Vec<u8> {
+pub(crate) fn on_the_wire(response: &FakeResponse, bytes: usize) -> Vec<u8> {
     let reason = http::StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
     let mut wire = format!("HTTP/1.1 {} {reason}\r\n", response.status).into_bytes();
     for (name, value) in &response.headers {

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::{RwLock, oneshot};
-use tokio::task::JoinSet;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+use crate::accept::accept;
 use crate::clock::lock;
 use crate::exchange::Exchange;
 use crate::fake::Fake;
@@ -182,53 +182,14 @@ impl Respond for Router {
     }
 }
 
-async fn serve(system: FakeSystem, listener: StdListener, mut stopped: oneshot::Receiver<()>) -> Option<Arc<Backend>> {
+async fn serve(system: FakeSystem, listener: StdListener, stopped: oneshot::Receiver<()>) -> Option<Arc<Backend>> {
     let backend = Arc::new(Backend::start(system.clone()).await);
-    let mut outage = system.shared.outage.subscribe();
-    let mut connections = JoinSet::new();
-    let Ok(mut listener) = TcpListener::from_std(listener) else { return Some(backend) };
-    loop {
-        let down = *outage.borrow_and_update();
-        if let Some(until) = down
-            && system.shared.is_down(system.clock().now())
-        {
-            connections.shutdown().await;
-            let Ok(closed) = closed(listener) else { return Some(backend) };
-            tokio::select! {
-                _ = &mut stopped => return Some(backend),
-                _ = outage.changed() => {}
-                () = system.clock().sleep_until(until) => {}
-            }
-            match closed.listen(1024) {
-                Ok(open) => listener = open,
-                Err(_) => return Some(backend),
-            }
-            continue;
-        }
-        tokio::select! {
-            _ = &mut stopped => {
-                connections.shutdown().await;
-                return Some(backend);
-            }
-            _ = outage.changed() => {}
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => {
-                if let Ok((client, _)) = accepted {
-                    connections.spawn(relay(client, backend.clone()));
-                }
-            }
-        }
+    let Ok(listener) = TcpListener::from_std(listener) else { return Some(backend) };
+    tokio::select! {
+        _ = stopped => {}
+        _ = accept(&system, listener, |client| relay(client, backend.clone())) => {}
     }
-}
-
-/// The port, bound and not listening: it refuses connections and stays ours.
-fn closed(listener: TcpListener) -> io::Result<TcpSocket> {
-    let address = listener.local_addr()?;
-    drop(listener);
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
+    Some(backend)
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
     /// All requests so far.
     pub fn log(&self) -> Vec<LogEntry> {
         self.shared.clock.run_due();
-        lock(&self.shared.book).log.clone()
+        lock(&self.shared.book).log.iter().cloned().collect()
     }
 
     /// The requests of a method (or `*`) and a path pattern, as [`RequestMatch`](crate::RequestMatch) reads them.
@@ -180,17 +180,22 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
         self.log().into_iter().filter(|entry| entry.is(method, path)).collect()
     }
 
+    /// Keeps only the last so many requests, events and problems, so that a fake may run for long; all are kept unless set.
+    pub fn keep_last(&self, entries: usize) {
+        let mut book = lock(&self.shared.book);
+        book.keep = Some(entries);
+        book.trim();
+    }
+
     /// Forgets the requests and events so far.
     pub fn clear_log(&self) {
-        let mut book = lock(&self.shared.book);
-        book.log.clear();
-        book.events.clear();
+        lock(&self.shared.book).clear_log();
     }
 
     /// All effective changes so far, those by acts included; seeds make none.
     pub fn events(&self) -> Vec<FakeEvent> {
         self.shared.clock.run_due();
-        lock(&self.shared.book).events.clone()
+        lock(&self.shared.book).events.iter().cloned().collect()
     }
 
     /// How many effective changes of a kind requests made: what a repeated or lost write did not double.
@@ -324,6 +329,7 @@ impl<F: Fake + ?Sized> Shared<F> {
             }
         }
         book.events.extend(cx.events);
+        book.trim();
         drop(book);
         for (target, act) in follow {
             schedule(&target, at, act);
@@ -339,7 +345,8 @@ impl<F: Fake + ?Sized> Shared<F> {
         let strike = book.faults.strike(request, access);
         let mut entry = LogEntry::new(number, at, request, access);
         entry.fault = strike.kind.as_ref().map(crate::fault::FaultKind::name).map(str::to_owned);
-        book.log.push(entry);
+        book.log.push_back(entry);
+        book.trim();
         (number, strike)
     }
 

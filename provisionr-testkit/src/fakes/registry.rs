@@ -1,0 +1,41 @@
+//! Which types of systems there are fakes of.
+
+use crate::clock::FakeClock;
+use crate::okta::OktaFake;
+use crate::system::FakeSystem;
+
+/// One type of system.
+pub(super) struct FakeType {
+    /// As systems files have it.
+    pub(super) name: &'static str,
+    /// A new fake that goes by this clock.
+    pub(super) start: fn(FakeClock) -> FakeSystem,
+    /// What follows the port in the address a host is given: empty, or `/api`.
+    pub(super) path: &'static str,
+    /// What lets a host in who knows nothing but the systems file: fields of `credentials`, and the secrets of a new fake.
+    pub(super) credentials: &'static [(&'static str, &'static str)],
+}
+
+/// All of them.
+pub(super) const TYPES: &[FakeType] = &[FakeType {
+    name: "okta",
+    start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(),
+    path: "",
+    credentials: &[("token", OktaFake::TOKEN)],
+}];
+
+pub(super) fn named(name: &str) -> Option<&'static FakeType> {
+    TYPES.iter().find(|known| known.name == name)
+}
+
+pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    TYPES.iter().map(|known| known.name)
+}
+
+/// "did you mean", or what there is to choose from.
+pub(super) fn near<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match provisionr_sdk::suggestion(word, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
