@@ -73,13 +73,19 @@ impl EnvironmentVariable {
     }
 }
 
+impl EnvironmentVariable {
+    pub(crate) fn read(&self) -> Result<Secret> {
+        match std::env::var(&self.0) {
+            Ok(text) if !text.trim().is_empty() => Ok(Secret::new(text.trim())),
+            _ => Err(AdapterError::invalid_config(format!("the environment variable `{}` holds no secret", self.0))),
+        }
+    }
+}
+
 #[async_trait]
 impl CredentialProvider for EnvironmentVariable {
     async fn credential(&self, _cx: &CallContext) -> Result<Credential> {
-        match std::env::var(&self.0) {
-            Ok(text) if !text.trim().is_empty() => Ok(Credential::new(Secret::new(text.trim()))),
-            _ => Err(AdapterError::invalid_config(format!("the environment variable `{}` holds no secret", self.0))),
-        }
+        self.read().map(Credential::new)
     }
 }
 
@@ -94,15 +100,21 @@ impl CredentialFile {
     }
 }
 
-#[async_trait]
-impl CredentialProvider for CredentialFile {
-    async fn credential(&self, _cx: &CallContext) -> Result<Credential> {
+impl CredentialFile {
+    pub(crate) fn read(&self) -> Result<Secret> {
         let wrong = |why: &str| AdapterError::invalid_config(format!("the credential file `{}` {why}", self.0.display()));
         let text = std::fs::read_to_string(&self.0).map_err(|error| wrong("cannot be read").with_source(error))?;
         match text.trim() {
             "" => Err(wrong("is empty")),
-            secret => Ok(Credential::new(Secret::new(secret))),
+            secret => Ok(Secret::new(secret)),
         }
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for CredentialFile {
+    async fn credential(&self, _cx: &CallContext) -> Result<Credential> {
+        self.read().map(Credential::new)
     }
 }
 

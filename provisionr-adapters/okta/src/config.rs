@@ -10,6 +10,7 @@ use provisionr_sdk::{
     Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Descriptor, Kind, Lane, LaneReading, Mail, OnCreate, Result,
     Search, Secret, Suspension, SystemName, Timestamp, Transition,
 };
+use serde::Deserialize;
 
 use crate::adapter::Okta;
 use crate::apps::{ASSIGN_APP, AssignApp};
@@ -17,7 +18,8 @@ use crate::errors;
 use crate::groups::{ADD_TO_GROUP, AddToGroup};
 
 /// Who lets a person in who signs in to Okta.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SignIn {
     /// Okta itself: a new account is `PROVISIONED` until the person has chosen a password or another factor.

@@ -85,6 +85,13 @@ impl ProvisionerBuilder {
         self
     }
 
+    /// Adds systems whose types are not known here, such as those of a file.
+    #[must_use]
+    pub fn adapters(mut self, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
+        self.adapters.extend(adapters);
+        self
+    }
+
     /// Sets the rules; without them nothing is wanted.
     #[must_use]
     pub fn rules(mut self, rules: Rules) -> Self {
