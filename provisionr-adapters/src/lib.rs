@@ -4,8 +4,13 @@
 //! |---|---|---|
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
 //!
+//! With the feature `systems` the module [`systems`] makes adapters from a file that says which systems a host has.
+//!
 //! [`http`] is the kit they are built on, for adapters of your own.
 
 pub use provisionr_http as http;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
+
+#[cfg(feature = "systems")]
+pub mod systems;

@@ -27,9 +27,16 @@ struct Inner {
 }
 
 enum Source {
-    Tokio { start: Timestamp, base: Instant },
+    Tokio {
+        start: Timestamp,
+        base: Instant,
+    },
     /// Like tokio's, and further by what it was moved.
-    Running { start: Timestamp, base: Instant, moved: watch::Sender<Duration> },
+    Running {
+        start: Timestamp,
+        base: Instant,
+        moved: watch::Sender<Duration>,
+    },
     Manual(watch::Sender<Timestamp>),
 }
 

@@ -6,6 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use provisionr_adapters::http::ReqwestTransport;
+use provisionr_adapters::systems::Systems;
+use provisionr_sdk::{AccountQuery, CallContext, Found};
 use provisionr_testkit::OktaFake;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -140,6 +143,19 @@ fn client() -> Client {
 
 fn authorized(request: RequestBuilder) -> RequestBuilder {
     request.header("authorization", format!("SSWS {}", OktaFake::TOKEN))
+}
+
+#[tokio::test]
+async fn the_systems_file_works_as_it_is() {
+    let fakes = Program::start(COMPANY, &["okta=0", "eu=okta:0"]);
+    let systems = Systems::parse("systems.yaml", &fakes.systems).unwrap();
+    assert_eq!(systems.names().collect::<Vec<_>>(), ["okta", "eu"]);
+    let adapters = systems.connect(&ReqwestTransport::without_tls().unwrap()).unwrap();
+    let cx = CallContext::unlimited();
+    let found = adapters[0].find_account(&cx, &AccountQuery::by("login", "a@x.com")).await.unwrap();
+    assert!(matches!(found, Found::One(_)), "{found:?}");
+    assert_eq!(adapters[1].find_account(&cx, &AccountQuery::by("login", "a@x.com")).await.unwrap(), Found::None);
+    assert!(!fakes.systems.contains(OktaFake::TOKEN));
 }
 
 #[tokio::test]

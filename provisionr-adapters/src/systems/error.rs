@@ -54,6 +54,10 @@ pub struct SystemsError {
 }
 
 impl SystemsError {
+    pub(super) fn one(problem: SystemsProblem) -> Self {
+        Self { problems: vec![problem] }
+    }
+
     /// None when nothing is wrong.
     pub(super) fn of(mut problems: Vec<SystemsProblem>) -> Option<Self> {
         problems.sort_by(|one, two| (one.at, &one.message).cmp(&(two.at, &two.message)));

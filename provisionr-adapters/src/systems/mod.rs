@@ -44,6 +44,7 @@ mod tree;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ use tree::{Node, Place, Value};
 
 /// Bytes of one file; no host has so many systems.
 const LARGEST: u64 = 4 * 1024 * 1024;
+
+const TYPE: &str = "type";
 
 /// Settings, their type forgotten.
 trait Connect: fmt::Debug + Send + Sync {
@@ -71,6 +74,10 @@ type Factory = fn(Reader<'_, '_>) -> Result<Box<dyn Connect>, Failure>;
 
 fn factory<S: SystemSettings>(reader: Reader<'_, '_>) -> Result<Box<dyn Connect>, Failure> {
     S::deserialize(reader).map(|settings| Box::new(settings) as Box<dyn Connect>)
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 4 MiB, and hardly one of systems")
 }
 
 /// The types of systems a file may name: ours, as far as their features are on, and those a host adds.
@@ -103,12 +110,10 @@ impl SystemTypes {
     /// Everything that is wrong with it.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Systems, SystemsError> {
         let name = path.as_ref().display().to_string();
-        let wrong = |why: String| SystemsError::of(vec![SystemsProblem::new(&name, None, why)]);
-        let read = std::fs::metadata(&path).and_then(|facts| if facts.len() > LARGEST { Ok(None) } else { std::fs::read_to_string(&path).map(Some) });
+        let read = std::fs::metadata(&path).and_then(|facts| if facts.len() > LARGEST { Err(too_large()) } else { std::fs::read_to_string(&path) });
         match read {
-            Ok(Some(text)) => self.parse(&name, &text),
-            Ok(None) => wrong("the file is larger than 4 MiB, and hardly one of systems".to_owned()).map_or_else(|| self.parse(&name, ""), Err),
-            Err(error) => wrong(format!("the file cannot be read: {error}")).map_or_else(|| self.parse(&name, ""), Err),
+            Ok(text) => self.parse(&name, &text),
+            Err(error) => Err(SystemsError::one(SystemsProblem::new(&name, None, format!("the file cannot be read: {error}")))),
         }
     }
 
@@ -168,23 +173,18 @@ impl SystemTypes {
             tell(value, format!("{name} should be a mapping with `url` and what else its type has, and this is {}", value.sort()));
             return None;
         };
-        let (types, rest): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| matches!(&key.value, Value::Text(name) if name == "type"));
-        let (kind, at) = match types.as_slice() {
-            [] => (name, key),
-            [(_, node)] => match &node.value {
-                Value::Text(kind) => (kind.as_str(), node),
-                _ => {
-                    tell(node, format!("{name}: a type is a text, and this is {}", node.sort()));
-                    return None;
-                }
-            },
-            [_, (key, _), ..] => {
-                tell(key, format!("{name}: `type` stands there twice"));
+        // Keys that stand twice are told by whoever reads the rest.
+        let named = read::entries(fields, name, &mut |_| ()).into_iter().find(|(field, ..)| *field == TYPE);
+        let (kind, at) = match named.map(|(.., node)| (&node.value, node)) {
+            None => (name, key),
+            Some((Value::Text(kind), node)) => (kind.as_str(), node),
+            Some((_, node)) => {
+                tell(node, format!("{name}: a type is a text, and this is {}", node.sort()));
                 return None;
             }
         };
         let Some(factory) = self.0.get(kind) else {
-            let how = if types.is_empty() { format!("{name} needs a `type`") } else { format!("{name}: there is no type `{kind}`") };
+            let how = if named.is_none() { format!("{name} needs a `type`") } else { format!("{name}: there is no type `{kind}`") };
             tell(at, format!("{how}; {}", near(kind, self.0.keys().map(String::as_str))));
             return None;
         };
@@ -192,13 +192,7 @@ impl SystemTypes {
             tell(at, format!("{name}: the type `{kind}` is not built in; switch on the feature `{kind}` of provisionr-adapters"));
             return None;
         };
-        self.read(*factory, name, key, value.at, rest, told)
-    }
-
-    fn read(&self, factory: Factory, name: &str, key: &Node, at: Place, fields: Vec<&(Node, Node)>, told: &RefCell<Vec<Failure>>) -> Option<System> {
-        let _ = (self, fields);
-        let node = Node { at, value: Value::Null };
-        match factory(Reader { node: &node, path: name.to_owned(), told }) {
+        match factory(Reader { node: value, path: name.to_owned(), apart: Some(TYPE), told }) {
             Ok(settings) => Some(System { name: name.to_owned(), at: key.at, settings }),
             Err(failure) => {
                 told.borrow_mut().push(failure);
@@ -261,5 +255,17 @@ impl Systems {
             Some(error) => Err(error),
             None => Ok(adapters),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_not_built_in_names_its_feature() {
+        let types = SystemTypes([("gitlab".to_owned(), None)].into());
+        let error = types.parse("s.yaml", "systems: { gitlab: { url: https://gitlab.example } }").unwrap_err();
+        assert!(error.problems()[0].message().contains("switch on the feature `gitlab` of provisionr-adapters"), "{error}");
     }
 }

@@ -98,12 +98,14 @@ pub(super) fn entries<'n>(entries: &'n [(Node, Node)], path: &str, told: &mut dy
 pub(super) struct Reader<'n, 'p> {
     pub(super) node: &'n Node,
     pub(super) path: String,
+    /// A key that has been read by somebody else.
+    pub(super) apart: Option<&'static str>,
     pub(super) told: &'p RefCell<Vec<Failure>>,
 }
 
 impl<'n, 'p> Reader<'n, 'p> {
     fn below(&self, node: &'n Node, key: &str) -> Self {
-        Self { node, path: format!("{}.{key}", self.path), told: self.told }
+        Self { node, path: format!("{}.{key}", self.path), apart: None, told: self.told }
     }
 
     /// A mapping as the fields of a struct; unknown ones are told and left out.
@@ -113,6 +115,7 @@ impl<'n, 'p> Reader<'n, 'p> {
         let mut fields = Vec::new();
         for (name, key, value) in sound {
             match known {
+                _ if self.apart == Some(name) => {}
                 Some(known) if !known.contains(&name) => {
                     told.push(Failure::new(key, format!("{} has no key `{name}`; {}", self.path, near(name, known.iter().copied()))));
                 }
@@ -120,6 +123,12 @@ impl<'n, 'p> Reader<'n, 'p> {
             }
         }
         Fields { fields: fields.into_iter(), value: None }
+    }
+
+    /// What a type makes of the node; what it refuses after it has read it has the node's place too.
+    fn read<S: DeserializeSeed<'n>>(self, seed: S) -> Result<S::Value, Failure> {
+        let (node, path) = (self.node, self.path.clone());
+        Self::placed(node, &path, seed.deserialize(self))
     }
 
     /// With its place, if it has none.
@@ -207,7 +216,7 @@ impl<'de> SeqAccess<'de> for Items<'de, '_> {
     type Error = Failure;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
-        self.0.next().map(|item| seed.deserialize(item)).transpose()
+        self.0.next().map(|item| item.read(seed)).transpose()
     }
 }
 
@@ -228,7 +237,7 @@ impl<'de> MapAccess<'de> for Fields<'de, '_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.value.take() {
-            Some(value) => seed.deserialize(value),
+            Some(value) => value.read(seed),
             None => Err(de::Error::custom("a value is asked for before its key")),
         }
     }
@@ -272,7 +281,7 @@ impl<'de> VariantAccess<'de> for Content<'de, '_> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Failure> {
-        seed.deserialize(self.there()?)
+        self.there()?.read(seed)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {

@@ -17,12 +17,8 @@ pub(super) struct FakeType {
 }
 
 /// All of them.
-pub(super) const TYPES: &[FakeType] = &[FakeType {
-    name: "okta",
-    start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(),
-    path: "",
-    credentials: &[("token", OktaFake::TOKEN)],
-}];
+pub(super) const TYPES: &[FakeType] =
+    &[FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] }];
 
 pub(super) fn named(name: &str) -> Option<&'static FakeType> {
     TYPES.iter().find(|known| known.name == name)
