@@ -34,6 +34,8 @@
 //! # }
 //! ```
 //!
+//! The program `provisionr-fakes` (feature `server`) serves them from a process of their own.
+//!
 //! # A fake of your own
 //!
 //! Implement [`Fake`], with a [`Router`] for its routes. What a fake does not play it refuses aloud: a request that

@@ -15,6 +15,9 @@ use crate::system::FakeSystem;
 /// The key beside the names of fakes.
 pub(super) const LINKS: &str = "links";
 
+/// Events of the parser: some hundred thousand people.
+const LARGEST: usize = 16_000_000;
+
 /// An event of one fake that makes another act. A text `$name` among the arguments stands for that value of the event.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +41,13 @@ pub(super) fn plant(file: &Path, fakes: &[(&str, FakeSystem)]) -> Result<(), Vec
     let text = std::fs::read_to_string(file).map_err(|error| vec![format!("{name}: the seed file cannot be read: {error}")])?;
     let mut problems = Vec::new();
     let mut problem = |at: &Location, what: &dyn Display| problems.push(format!("{name}:{}: {what}", at.line()));
-    let options = serde_saphyr::options! { with_snippet: false };
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_events: LARGEST, max_nodes: LARGEST },
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+    };
     let seeds: BTreeMap<String, Spanned<Value>> = match serde_saphyr::from_str_with_options(&text, options) {
         Ok(seeds) => seeds,
         Err(error) => return Err(vec![format!("{name}: this is no mapping from names of fakes to their seeds, in YAML or JSON: {error}")]),
