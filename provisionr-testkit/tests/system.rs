@@ -225,3 +225,22 @@ async fn a_request_without_answer_ends() {
     badges.fault(Fault::late_answer(Duration::from_secs(3600)));
     assert_eq!(ask(&badges, "GET", "/badges").await.unwrap_err().failure(), TransportFailure::TimedOut);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fake_that_runs_for_long_keeps_the_last_requests_and_events() {
+    let badges = FakeSystem::new(Badges::default());
+    for name in ["a", "b", "c"] {
+        ask(&badges, "PUT", &format!("/badges/{name}")).await.unwrap();
+    }
+    badges.keep_last(2);
+    let numbers = || badges.log().iter().map(|entry| entry.number).collect::<Vec<_>>();
+    let put = || badges.events().iter().map(|event| event.text("name").to_owned()).collect::<Vec<_>>();
+    assert_eq!((numbers(), put()), (vec![2, 3], vec!["b".to_owned(), "c".to_owned()]));
+    for unknown in ["/x", "/y", "/z"] {
+        assert_eq!(ask(&badges, "GET", unknown).await.unwrap().0, 501);
+    }
+    assert_eq!((numbers(), put().len()), (vec![5, 6], 2));
+    assert_eq!(badges.take_problems().len(), 2);
+    // What is kept is still found by its number: the answer is noted in the log.
+    assert_eq!(badges.log()[1].status, Some(501));
+}
