@@ -74,10 +74,7 @@ fn list(names: &[&str]) -> String {
 
 /// "did you mean", or what there is to choose from.
 pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    match provisionr_sdk::suggestion(word, known.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known are {}", known.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
-    }
+    provisionr_sdk::did_you_mean(word, known).unwrap_or_default()
 }
 
 /// The entries of a mapping whose keys are texts that stand there once; about the others it is said what is wrong.

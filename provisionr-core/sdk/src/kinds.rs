@@ -80,7 +80,8 @@ pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+/// "did you mean", or what there is to choose from; none when there is nothing.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     match suggestion(word, candidates.clone()) {
         Some(candidate) => Some(format!("did you mean `{candidate}`?")),
         None => {

@@ -85,7 +85,7 @@ pub use kind::{
     AccountNeed, BatchRule, Calls, Cardinality, Cascade, ChangeFacts, Contention, Kind, Mail, OnCreate, Param, ParamType, Part, Repeat, Role, Roles, Undo,
     Visibility,
 };
-pub use kinds::{KindProblem, Kinds, Wanted, suggestion};
+pub use kinds::{KindProblem, Kinds, Wanted, did_you_mean, suggestion};
 pub use lane::{Lane, LaneReading, Window};
 pub use level::Level;
 pub use outcome::{BatchOutcome, Before, Check, Coverage, Observation, Outcome, Probe, Receipt, Resolution, Resolved, Scope, Seats, Wait, WaitReason};

@@ -29,9 +29,6 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// "did you mean", or what there is to choose from.
-pub(super) fn near<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match provisionr_sdk::suggestion(word, known.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
-    }
+pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    provisionr_sdk::did_you_mean(word, known).unwrap_or_default()
 }
