@@ -22,7 +22,7 @@
 //! # #[cfg(feature = "okta")] {
 //! let systems = Systems::parse("systems.yaml", text)?;             // in production: `Systems::load("systems.yaml")`
 //! let adapters = systems.connect(&ReqwestTransport::without_tls()?)?; // for `Provisioner::builder(…).adapters(adapters)`
-//! assert_eq!(adapters[1].descriptor().system, "okta-eu".into());
+//! assert_eq!(adapters[1].descriptor().system.as_str(), "okta-eu");
 //!
 //! // All mistakes are told at once, and a secret that is written out is one.
 //! let error = Systems::parse("systems.yaml", "
