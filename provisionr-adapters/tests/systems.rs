@@ -3,6 +3,11 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use provisionr_adapters::http::{BaseUrl, MemoryTransport, SystemSettings, Transport};
 use provisionr_adapters::okta::{Okta, OktaConfig};
 use provisionr_adapters::systems::{SystemTypes, Systems};
@@ -66,6 +71,35 @@ async fn the_credential_is_read_where_the_file_says() {
     let okta = systems.connect(&fake.transport()).unwrap().remove(0);
     let found = okta.find_account(&CallContext::unlimited(), &AccountQuery::by("login", "sarah@company.com")).await.unwrap();
     assert!(matches!(found, Found::One(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_service_app_enters_with_its_key() {
+    let fake = OktaFake::new().with_user("sarah@company.com").start();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("okta.pem");
+    let der = BASE64_STANDARD.encode(AsDer::<Pkcs8V1Der<'_>>::as_der(&KeyPair::generate(KeySize::Rsa2048).unwrap()).unwrap().as_ref());
+    std::fs::write(&key, format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")).unwrap();
+    let text = format!(
+        "
+systems:
+  okta:
+    url: https://company.okta.com
+    credentials:
+      service_app:
+        client_id: {}
+        key: {{ file: {} }}
+        key_id: k-2026
+        scopes: [okta.users.read]
+",
+        OktaFake::CLIENT_ID,
+        key.display()
+    );
+    let okta = Systems::parse("s.yaml", &text).unwrap().connect(&fake.transport()).unwrap().remove(0);
+    let found = okta.find_account(&CallContext::unlimited(), &AccountQuery::by("login", "sarah@company.com")).await.unwrap();
+    assert!(matches!(found, Found::One(_)), "{found:?}");
+    let asked = fake.requests("POST", "/oauth2/v1/token");
+    assert_eq!((asked.len(), asked[0].body["scope"].as_str()), (1, Some("okta.users.read")));
 }
 
 #[test]
