@@ -272,7 +272,7 @@ impl Mover<'_> {
                 (
                     Arc::clone(&gate),
                     self.tasks.spawn(
-                        work::attempt(adapter, gate, request, account)
+                        work::attempt(adapter, gate, executor.claims.clone(), request, account)
                             .instrument(tracing::info_span!(parent: &span, "attempt", attempt = attempts + 1))
                             .instrument(span),
                     ),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use super::claims::Claims;
 use super::gate::Gate;
 use super::verify::Verified;
 use crate::run::{Failure, Seen};
-use provisionr_sdk::{Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Found, Outcome, Receipt, Request, Result, Wait};
+use provisionr_sdk::{Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Effect, Found, Outcome, Receipt, Request, Result, Wait};
 
 /// A subject's account in one system, found once for each time a run is moved.
 pub(super) type AccountCell = Arc<OnceCell<Account>>;
@@ -39,8 +40,10 @@ async fn bound(adapter: &dyn Adapter, cx: &CallContext, mut request: Request, kn
     Ok(request)
 }
 
-/// Tries a change.
-pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request: Request, known: Option<AccountCell>) -> Finished {
+/// Tries a change, once nobody else writes to the same list.
+pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, claims: Claims, request: Request, known: Option<AccountCell>) -> Finished {
+    let mut claim = claims.hold(adapter.descriptor(), &request.change, &gate).await;
+    gate.restart();
     let cx = CallContext::new(gate.clone());
     let creates = matches!(request.change, Change::EnsureAccount(_));
     let work = async {
@@ -61,6 +64,10 @@ pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request:
         result = work => result.map_err(|error| Failure::from(&error)),
         () = gate.expired() => Err(timed_out(&gate)),
     };
+    let in_doubt = result.as_ref().is_err_and(|failure| failure.effect == Effect::Unknown);
+    if let Some(claim) = claim.as_mut().filter(|_| !in_doubt) {
+        claim.settled();
+    }
     Finished::Attempt(result, gate.wrote())
 }
 
