@@ -2,6 +2,7 @@
 //!
 //! | feature | module | system |
 //! |---|---|---|
+//! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
 //!
 //! With the feature `systems` the module [`systems`] makes adapters from a file that says which systems a host has.
@@ -9,6 +10,8 @@
 //! [`http`] is the kit they are built on, for adapters of your own.
 
 pub use provisionr_http as http;
+#[cfg(feature = "gitlab")]
+pub use provisionr_gitlab as gitlab;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
 

@@ -185,7 +185,7 @@ impl HttpClient {
         tracing::debug!(method = %request.method(), lane = ?call.lane, status = response.status().as_u16(), "answered");
         let answer = self.read(cx, call, response, used.as_ref());
         let mut reading = answer.reading;
-        let mut lane = call.lane.clone();
+        let mut lane = self.rates.lane().or_else(|| call.lane.clone());
         let error = self.classifier.classify(&answer).map(|error| answer.about(error));
         if let Some(error) = &error
             && let ErrorKind::RateLimited(limited) = error.kind()

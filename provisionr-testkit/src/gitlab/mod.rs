@@ -235,6 +235,7 @@ fn routes() -> &'static Router<GitlabFake> {
     ROUTES.get_or_init(|| {
         Router::new()
             .get("/api/v4/user", users::me)
+            .get("/api/v4/personal_access_tokens/self", users::token)
             .get("/api/v4/users", users::list)
             .post("/api/v4/users", users::create)
             .get("/api/v4/users/{id}", users::get)

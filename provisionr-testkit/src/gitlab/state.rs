@@ -277,7 +277,9 @@ impl Instance {
             let member = group.members.get(&user)?;
             Some((group, GitlabMember { level: member.level.min(*most), ..member.clone() }))
         });
-        let found = above.iter().filter_map(|group| Some((*group, group.members.get(&user)?.clone()))).chain(shared);
+        // Minimal Access opens the top-level group alone.
+        let above = above.iter().filter_map(|group| Some((*group, group.members.get(&user)?.clone())));
+        let found = above.filter(|(_, member)| member.level > 5).chain(shared);
         found.max_by_key(|(_, member)| member.level)
     }
 

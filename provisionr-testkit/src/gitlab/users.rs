@@ -38,6 +38,13 @@ pub(super) fn me(fake: &mut GitlabFake, _call: &Call<'_>, cx: &mut FakeContext) 
     Ok(FakeResponse::json(200, &shown))
 }
 
+/// What a personal access token says of itself.
+pub(super) fn token(fake: &mut GitlabFake, call: &Call<'_>, _cx: &mut FakeContext) -> Reply {
+    let grantee = call.request.header("private-token").and_then(|token| fake.tokens.get(token)).ok_or_else(|| not_found(""))?;
+    let shown = json!({ "id": 1, "name": "provisionr", "active": true, "revoked": false, "user_id": grantee.owner, "scopes": grantee.scopes });
+    Ok(FakeResponse::json(200, &shown))
+}
+
 pub(super) fn list(fake: &mut GitlabFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &["username", "search", "extern_uid", "provider", "pagination", "order_by", "sort", "cursor"])?;
     let query = |name: &str| call.request.query(name);
@@ -119,6 +126,10 @@ pub(super) fn create(fake: &mut GitlabFake, call: &Call<'_>, cx: &mut FakeContex
     let mut user = blank(id, text(&body, "username").unwrap_or_default(), text(&body, "email").unwrap_or_default(), cx);
     user.name = text(&body, "name").unwrap_or_default().to_owned();
     set(&mut user, &body);
+    // Who has an identity gets no mail about the account.
+    if user.identities.is_empty() {
+        cx.emit("user.mail", json!({ "email": user.email, "what": "account created" }));
+    }
     if flag("reset_password") {
         cx.emit("user.mail", json!({ "email": user.email, "what": "reset password" }));
     }
