@@ -63,7 +63,7 @@ impl Gitlab {
                 };
                 coverage = coverage.target(sort.kind(), target);
                 let held = if email.is_none() { self.grants_at(cx, &place, seen.id.as_str()).await? } else { Vec::new() };
-                if let (true, Some(email)) = (held.is_empty(), self.email_of(&seen)) {
+                if let (true, Some(email)) = (held.is_empty(), self.email_of(account).or_else(|| self.email_of(&seen))) {
                     grants.extend(self.offered(cx, &place, &seen.id, email).await?);
                 }
                 grants.extend(held);
@@ -71,9 +71,11 @@ impl Gitlab {
         }
         if !whole.is_empty() {
             match if email.is_some() { None } else { self.all_of(cx, seen.id.as_str(), &whole).await? } {
-                Some(all) => {
+                Some((all, hidden)) => {
                     grants.extend(all);
                     coverage = whole.into_iter().fold(coverage, |coverage, sort| coverage.kind(sort.kind()));
+                    let why = "the group or project is not to be seen";
+                    coverage = hidden.into_iter().fold(coverage, |coverage, (sort, id)| coverage.unseen(sort.kind(), Some(id.to_string().into()), why));
                 }
                 None => {
                     let why = "GitLab lists neither the invitations of an address nor the memberships of those who do not count for billing";
@@ -84,8 +86,8 @@ impl Gitlab {
         Ok(Observation::new(seen, grants, coverage))
     }
 
-    /// Every place an account is a direct member of, with what it has there; none where GitLab does not list them.
-    async fn all_of(&self, cx: &CallContext, user: &str, sorts: &[Sort]) -> Result<Option<Vec<Grant>>> {
+    /// What an account has in every place it is a direct member of, and the places that are hidden; none where GitLab does not list them.
+    async fn all_of(&self, cx: &CallContext, user: &str, sorts: &[Sort]) -> Result<Option<(Vec<Grant>, Vec<(Sort, u64)>)>> {
         let rows: Vec<(Sort, u64)> = match &self.flavour {
             Flavour::Admin { .. } => {
                 let rows: Vec<Row> = self.client.get(path!["users", user, "memberships"]).all(cx, &paging()).await?;
@@ -101,9 +103,12 @@ impl Gitlab {
             }
         };
         // The lists show neither paths nor, for administrators, the day a membership ends.
-        let (mut places, mut grants) = (BTreeMap::new(), Vec::new());
+        let (mut places, mut grants, mut hidden) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (sort, id) in rows {
-            let Some(place) = self.place_at(cx, sort, &id.to_string()).await? else { continue };
+            let Some(place) = self.place_at(cx, sort, &id.to_string()).await? else {
+                hidden.push((sort, id));
+                continue;
+            };
             if let Some(member) = self.direct(cx, &place, user).await? {
                 places.insert((sort == Sort::Project, place.full_path.clone()), (place, member));
             }
@@ -116,7 +121,7 @@ impl Gitlab {
                 grants.push(inherited.from_source(Source::Inherited(group.id.as_str().into())));
             }
         }
-        Ok(Some(grants))
+        Ok(Some((grants, hidden)))
     }
 
     /// The scopes of a personal access token; none where the credential is another.

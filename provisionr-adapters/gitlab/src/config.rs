@@ -257,7 +257,6 @@ fn kind(sort: Sort, config: &GitlabConfig) -> Kind {
         Sort::Group => kind
             .doc("Makes a person a member of a group, and of everything below it")
             .target_noun("group")
-            .cascade("add_to_group", "What is inherited below the group goes with the membership; direct memberships below stay")
             .cascade("add_to_project", "What is inherited below the group goes with the membership; direct memberships below stay"),
         Sort::Project => kind.doc("Makes a person a member of a project").target_noun("project"),
     };

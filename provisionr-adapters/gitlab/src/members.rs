@@ -149,9 +149,9 @@ impl Gitlab {
     }
 
     pub(crate) async fn join(&self, cx: &CallContext, request: &Request, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
+        Sort::of(wanted.kind.as_str())?;
         let user = user_id(account)?;
-        let membership = wanted.to::<Membership>()?;
-        let mut fields = membership.fields()?;
+        let mut fields = wanted.to::<Membership>()?.fields()?;
         let place = self.seen_place(cx, wanted).await?;
         let direct = self.direct(cx, &place, user).await?;
         if let Some(member) = direct {
@@ -241,8 +241,9 @@ impl Gitlab {
     }
 
     pub(crate) async fn leave(&self, cx: &CallContext, request: &Request, account: &Account, unwanted: &Entitlement) -> Result<Outcome> {
+        let sort = Sort::of(unwanted.kind.as_str())?;
         let user = user_id(account)?;
-        let Some(place) = self.place(cx, Sort::of(unwanted.kind.as_str())?, &unwanted.target).await? else {
+        let Some(place) = self.place(cx, sort, &unwanted.target).await? else {
             return Err(AdapterError::not_found_unclear("the group or project is not to be seen"));
         };
         place.check_owner()?;

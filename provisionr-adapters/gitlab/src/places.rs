@@ -1,7 +1,7 @@
 //! Groups and projects: the places a person is a member of.
 
 use provisionr_http::{Path, path};
-use provisionr_sdk::{AdapterError, CallContext, Entitlement, Owner, Resolution, Result, Target, TargetId, TargetName, suggestion};
+use provisionr_sdk::{AdapterError, CallContext, Owner, Resolution, Result, Target, TargetId, TargetName, suggestion};
 
 use crate::adapter::Gitlab;
 use crate::config::Flavour;
@@ -83,10 +83,6 @@ impl Place {
             Some(owner) => target.owned_by(owner.clone()),
             None => target,
         }
-    }
-
-    pub(crate) fn is(&self, entitlement: &Entitlement) -> bool {
-        entitlement.kind == *self.sort.kind() && entitlement.target == *self.id.as_str()
     }
 
     /// Refuses for places another party decides about.

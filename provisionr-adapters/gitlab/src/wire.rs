@@ -66,7 +66,9 @@ impl User {
         let kind = if self.bot == Some(true) { AccountKind::Bot } else { AccountKind::Unknown };
         let mut account = Account::new(self.id.to_string(), state).with_login(self.username.as_str()).with_kind(kind);
         account.email.clone_from(&self.email);
-        account.managed_by = self.identities.iter().any(|identity| identity.provider.starts_with("ldap")).then(|| Owner::new("LDAP"));
+        // `ldapmain`, `ldapsecondary`: the names of LDAP servers in the configuration of the instance.
+        let server = self.identities.iter().find_map(|identity| identity.provider.strip_prefix("ldap"));
+        account.managed_by = server.map(|name| Owner::new(format!("LDAP server {name}")));
         let shown = |name: &'static str| match name {
             "username" => Some(self.username.as_str().into()),
             "email" => self.email.as_deref().map(Value::from),

@@ -51,9 +51,9 @@ use crate::system::FakeSystem;
 /// `limits` are told in the headers of each answer, `application_limits` are not.
 ///
 /// Acts: `saml_login {extern_uid, email, username?, name?, group?, provider?, access_level?}` (the first login, or a SCIM push),
-/// `accept_invitation {email, as?, username?, enterprise_group?}`, `log_in {user}`, `set_user {user, state?, email?}`,
+/// `accept_invitation {email, as?, username?, enterprise_group?}`, `log_in {user}`, `set_user {user, state?, email?, provider?}`,
 /// `delete_user {user}`, and on a `group` or `project`: `set_member {user, access_level, expires_at?, member_role_id?}`,
-/// `remove_member {user}`, `link_ldap {cn, access_level?}`, `link_saml {name, access_level?}`, `hide`; `revoke_token {token}`.
+/// `remove_member {user}`, `link_ldap {cn, access_level?}`, `link_saml {name, access_level?}`, `hide`, `move {to}` (into a group); `revoke_token {token}`.
 ///
 /// Events: `user.created`, `user.updated`, `user.state_changed`, `user.deleted`, `user.mail`, `group.created`, `member.added`,
 /// `member.changed`, `member.removed`, `member.mail`, `invitation.sent`, `invitation.changed`, `invitation.withdrawn`,

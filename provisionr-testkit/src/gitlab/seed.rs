@@ -245,6 +245,15 @@ pub(super) fn act(fake: &mut GitlabFake, act: &Act, cx: &mut FakeContext) -> Res
                     source.saml_links.insert(act.text("name")?.to_owned(), whole("access_level").unwrap_or(30));
                 }
                 ("hide", None) => source.hidden = true,
+                ("move", None) => {
+                    let last = source.path.rsplit('/').next().unwrap_or_default().to_owned();
+                    let to = named(fake, Sort::Group, act.text("to")?)?;
+                    let above = fake.instance.groups.get(&to).map(|group| group.path.clone()).unwrap_or_default();
+                    if let Some(source) = fake.instance.source_mut(sort, id) {
+                        source.parent = Some(to);
+                        source.path = format!("{above}/{last}");
+                    }
+                }
                 _ => return Err(act.unknown()),
             }
             return Ok(Value::Null);
@@ -263,6 +272,8 @@ pub(super) fn act(fake: &mut GitlabFake, act: &Act, cx: &mut FakeContext) -> Res
         _ => {
             user.state = text("state").map_or_else(|| user.state.clone(), str::to_owned);
             user.email = text("email").map_or_else(|| user.email.clone(), str::to_owned);
+            let identity = |provider: &str| GitlabIdentity { provider: provider.to_owned(), extern_uid: format!("uid={}", user.username), group: None };
+            user.identities.extend(text("provider").map(identity));
         }
     }
     Ok(json!({ "user": id }))
