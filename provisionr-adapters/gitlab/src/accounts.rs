@@ -100,8 +100,7 @@ impl Gitlab {
             }
             return self.among(found.into_iter().filter(|user| user.has_email(email)).collect());
         };
-        let members: Vec<Member> = self.client.get(path!["groups", path, "members", "all"]).query("query", email).all(cx, &paging()).await?;
-        let mut users: Vec<User> = members.into_iter().map(|member| member.user).filter(|user| user.has_email(email)).collect();
+        let mut users = self.members_by_email(cx, path!["groups", path], email).await?;
         if users.is_empty() {
             let provisioned: Vec<User> = self.client.get(path!["groups", path, "provisioned_users"]).query("search", email).all(cx, &paging()).await?;
             users = provisioned.into_iter().filter(|user| user.has_email(email)).collect();
@@ -110,6 +109,13 @@ impl Gitlab {
             return Ok(Found::One(invited(email)));
         }
         Ok(if users.is_empty() && !enterprise { Found::CannotTell(HIDDEN.to_owned()) } else { self.among(users)? })
+    }
+
+    /// Members whose address shows: enterprise users.
+    pub(crate) async fn members_by_email(&self, cx: &CallContext, place: provisionr_http::Path, email: &str) -> Result<Vec<User>> {
+        let request = self.client.get(place.segment("members").segment("all")).query("query", email);
+        let members: Vec<Member> = request.all(cx, &paging()).await?;
+        Ok(members.into_iter().map(|member| member.user).filter(|user| user.has_email(email)).collect())
     }
 
     async fn by_extern_uid(&self, cx: &CallContext, uid: &str) -> Result<Found> {

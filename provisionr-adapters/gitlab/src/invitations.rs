@@ -139,9 +139,18 @@ impl Gitlab {
     pub(crate) async fn probe_ensured(&self, cx: &CallContext, request: &Request, spec: &AccountSpec) -> Result<Probe> {
         let account = match self.find(cx, &request.who).await? {
             Found::One(account) => account,
-            Found::None => return Ok(Probe::Absent),
-            Found::CannotTell(why) => return Ok(Probe::Unclear(why)),
-            _ => return Ok(Probe::Unclear("several users answer to the keys".to_owned())),
+            Found::Several(_) => return Ok(Probe::Unclear("several users answer to the keys".to_owned())),
+            found => {
+                // Who has accepted is where the invitation was to, and shows there first.
+                let email = self.address(request, spec)?;
+                for wanted in &spec.entitlements {
+                    let Some(place) = self.place(cx, Sort::of(wanted.kind.as_str())?, &wanted.target).await? else { continue };
+                    if let Some(user) = self.members_by_email(cx, place.path(), email).await?.pop() {
+                        return Ok(Probe::Holds(Receipt::new().with_account(user.account(&self.attributes)?)));
+                    }
+                }
+                return Ok(if let Found::CannotTell(why) = found { Probe::Unclear(why) } else { Probe::Absent });
+            }
         };
         let Some(email) = address_of(&account.id) else { return Ok(Probe::Holds(Receipt::new().with_account(account))) };
         for wanted in &spec.entitlements {
