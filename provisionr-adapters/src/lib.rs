@@ -9,9 +9,9 @@
 //!
 //! [`http`] is the kit they are built on, for adapters of your own.
 
-pub use provisionr_http as http;
 #[cfg(feature = "gitlab")]
 pub use provisionr_gitlab as gitlab;
+pub use provisionr_http as http;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
 

@@ -69,7 +69,7 @@ impl Gitlab {
         Ok(if hidden { Found::CannotTell(HIDDEN.to_owned()) } else { Found::None })
     }
 
-    fn among(&self, users: Vec<User>) -> Result<Found> {
+    fn among(&self, users: &[User]) -> Result<Found> {
         Ok(Found::among(users.iter().map(|user| user.account(&self.attributes)).collect::<Result<Vec<_>>>()?))
     }
 
@@ -80,7 +80,7 @@ impl Gitlab {
 
     async fn by_login(&self, cx: &CallContext, login: &str) -> Result<Found> {
         let Flavour::Group { path, .. } = &self.flavour else {
-            return self.among(self.users_where(cx, &[("username", login)]).await?);
+            return self.among(&self.users_where(cx, &[("username", login)]).await?);
         };
         // A username of all of gitlab.com may be a stranger's: only the group's own people count.
         let members: Vec<Member> = self.client.get(path!["groups", path, "members", "all"]).query("query", login).all(cx, &paging()).await?;
@@ -88,17 +88,18 @@ impl Gitlab {
         if users.is_empty() {
             users = self.client.get(path!["groups", path, "provisioned_users"]).query("username", login).all(cx, &paging()).await?;
         }
-        Ok(if users.is_empty() { Found::CannotTell(HIDDEN.to_owned()) } else { self.among(users)? })
+        Ok(if users.is_empty() { Found::CannotTell(HIDDEN.to_owned()) } else { self.among(&users)? })
     }
 
     pub(crate) async fn by_email(&self, cx: &CallContext, email: &str) -> Result<Found> {
         let Flavour::Group { path, invitations, enterprise, .. } = &self.flavour else {
             // The search looks at names too, and finds private addresses for administrators alone.
-            let found = self.users_where(cx, &[("search", email)]).await?;
+            let mut found = self.users_where(cx, &[("search", email)]).await?;
             if found.iter().any(|user| user.email.is_none()) {
                 return Ok(Found::CannotTell("only administrators find people by their private addresses".to_owned()));
             }
-            return self.among(found.into_iter().filter(|user| user.has_email(email)).collect());
+            found.retain(|user| user.has_email(email));
+            return self.among(&found);
         };
         let mut users = self.members_by_email(cx, path!["groups", path], email).await?;
         if users.is_empty() {
@@ -108,7 +109,7 @@ impl Gitlab {
         if users.is_empty() && *invitations && self.is_invited(cx, path, email).await? {
             return Ok(Found::One(invited(email)));
         }
-        Ok(if users.is_empty() && !enterprise { Found::CannotTell(HIDDEN.to_owned()) } else { self.among(users)? })
+        Ok(if users.is_empty() && !enterprise { Found::CannotTell(HIDDEN.to_owned()) } else { self.among(&users)? })
     }
 
     /// Members whose address shows: enterprise users.
@@ -121,7 +122,7 @@ impl Gitlab {
     async fn by_extern_uid(&self, cx: &CallContext, uid: &str) -> Result<Found> {
         let (path, identities) = match &self.flavour {
             Flavour::Admin { provider: Some(provider) } => {
-                return self.among(self.users_where(cx, &[("extern_uid", uid), ("provider", provider)]).await?);
+                return self.among(&self.users_where(cx, &[("extern_uid", uid), ("provider", provider)]).await?);
             }
             Flavour::Admin { provider: None } => return Err(AdapterError::invalid_request("users are not found by `extern_uid`: no provider is configured")),
             Flavour::Group { path, identities, .. } => (path, if *identities == Identities::Scim { "scim" } else { "saml" }),

@@ -96,7 +96,10 @@ impl Gitlab {
             Flavour::Group { path, .. } => {
                 let rows = self.client.get(path!["groups", path, "billable_members", user, "memberships"]).all::<BillableRow>(cx, &paging()).await;
                 match rows {
-                    Ok(rows) => rows.into_iter().map(|row| (if row.source_members_url.ends_with("project_members") { Sort::Project } else { Sort::Group }, row.source_id)).collect(),
+                    Ok(rows) => rows
+                        .into_iter()
+                        .map(|row| (if row.source_members_url.ends_with("project_members") { Sort::Project } else { Sort::Group }, row.source_id))
+                        .collect(),
                     Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => return Ok(None),
                     Err(error) => return Err(error),
                 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use provisionr_http::{Auth, CredentialProvider, HttpClient, RateHeaders, ReadRate, Routes, Transport};
 use provisionr_sdk::{
-    Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Descriptor, Kind, Lane, LaneId, LaneReading, Mail, OnCreate,
-    Param, Result, Search, Secret, Suspension, SystemName, Timestamp, Transition,
+    Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Descriptor, Kind, Lane, LaneId, LaneReading, Mail, OnCreate, Param,
+    Result, Search, Secret, Suspension, SystemName, Timestamp, Transition,
 };
 
 use crate::adapter::Gitlab;
@@ -169,12 +169,11 @@ impl fmt::Debug for GitlabConfig {
 
 /// <https://docs.gitlab.com/user/gitlab_com/#rate-limits-on-gitlabcom>
 fn routes() -> Routes {
-    Routes::new()
-        .any("/**", API)
-        .on(Method::GET, "/users/*", "users.id")
-        .on(Method::GET, "/groups", "groups")
-        .on(Method::GET, "/groups/*", "groups.id")
-        .on(Method::GET, "/groups/*/projects", "groups.projects")
+    Routes::new().any("/**", API).on(Method::GET, "/users/*", "users.id").on(Method::GET, "/groups", "groups").on(Method::GET, "/groups/*", "groups.id").on(
+        Method::GET,
+        "/groups/*/projects",
+        "groups.projects",
+    )
 }
 
 /// The headers tell of the limit on all requests of the user, on whichever endpoint they come.

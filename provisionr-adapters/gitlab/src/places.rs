@@ -126,7 +126,8 @@ impl Gitlab {
     pub(crate) async fn resolve_one(&self, cx: &CallContext, sort: Sort, name: &TargetName) -> Result<Resolution> {
         let hostile = name.as_str().split('/').any(|part| matches!(part, "" | "." | ".."));
         // A number would be taken for an id.
-        if !hostile && name.as_str().parse::<u64>().is_err()
+        if !hostile
+            && name.as_str().parse::<u64>().is_err()
             && let Some(place) = self.place_at(cx, sort, name.as_str()).await?
         {
             return Ok(Resolution::One(place.target()));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use provisionr_gitlab::{Gitlab, GitlabConfig};
 use provisionr_http::MemoryTransport;
 use provisionr_sdk::{
-    Ability, Account, AccountAccess, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Calls, Change, Completeness, Entitlement, ErrorKind, Expect,
-    Found, Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, RetryHint, Scope, Secret, Source, WaitReason,
+    Ability, Account, AccountAccess, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Calls, Change, Completeness, Entitlement, ErrorKind,
+    Expect, Found, Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, RetryHint, Scope, Secret, Source, WaitReason,
 };
 use provisionr_testkit::gitlab::{GitlabFake, Plan, Sort};
 use provisionr_testkit::{Act, FakeSystem, Fault};
@@ -70,7 +70,8 @@ async fn what_a_group_above_gives_is_not_given_again_and_not_taken_below() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_is_invited_shows_as_the_source() {
-    let fake = world().with_group("ops").with_member("ops", "sarah", 40).seeded(&json!({ "groups": [{ "path": "lab", "shared_with": { "ops": 20 } }] })).start();
+    let fake =
+        world().with_group("ops").with_member("ops", "sarah", 40).seeded(&json!({ "groups": [{ "path": "lab", "shared_with": { "ops": 20 } }] })).start();
     let wanted = in_group(&fake, "lab", "reporter");
     let seen = gitlab(&fake).observe(&cx(), &sarah(&fake), &Scope::Only(vec![wanted.clone()])).await.unwrap();
     let ops = Source::Inherited(fake.id_of(Sort::Group, "ops").unwrap().into());
@@ -152,7 +153,8 @@ async fn limits_are_told_by_plain_text_and_by_json() {
     let error = gitlab(&fake).apply(&cx(), &grant).await.unwrap_err();
     // The body is no JSON, and the limit is that on everything.
     assert_eq!((error.kind(), error.hint()), (&ErrorKind::RateLimited("api".into()), RetryHint::After(Duration::from_secs(30))));
-    let fake = world().seeded(&json!({ "application_limits": [{ "on": { "method": "GET", "path": "/api/v4/users/*" }, "units": 1, "per_ms": 600_000 }] })).start();
+    let fake =
+        world().seeded(&json!({ "application_limits": [{ "on": { "method": "GET", "path": "/api/v4/users/*" }, "units": 1, "per_ms": 600_000 }] })).start();
     let (gitlab, known) = (gitlab(&fake), AccountQuery::known(sarah(&fake).id));
     gitlab.find_account(&cx(), &known).await.unwrap();
     let error = gitlab.find_account(&cx(), &known).await.unwrap_err();
@@ -311,7 +313,8 @@ async fn changes_take_as_many_calls_as_is_declared() {
         try_one(request(&fake, Change::Grant(wanted.clone())), declared(&kind.grant.calls)).await;
         // What the group above gives meanwhile is no trouble, and is not what is counted.
         fake.act(Act::new("remove_member", json!({ "group": "eng/platform", "user": "sarah" }))).unwrap();
-        fake.act(Act::new("set_member", json!({ if wanted.kind == "add_to_group" { "group" } else { "project" }: wanted.target.as_str(), "user": "sarah" }))).unwrap();
+        fake.act(Act::new("set_member", json!({ if wanted.kind == "add_to_group" { "group" } else { "project" }: wanted.target.as_str(), "user": "sarah" })))
+            .unwrap();
         try_one(request(&fake, Change::Revoke(wanted)), declared(&kind.revoke.calls)).await;
     }
     try_one(request(&fake, Change::SetState(AccountState::Suspended)), declared(&facts.accounts.set_state.calls)).await;

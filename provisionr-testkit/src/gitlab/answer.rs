@@ -80,10 +80,8 @@ const PROFILE: &[&str] = &["bio", "location", "public_email", "linkedin", "websi
 pub(super) fn own(user: &GitlabUser, cx: &FakeContext) -> Value {
     let mut shown = public(user, cx);
     let (scim, other): (Vec<_>, Vec<_>) = user.identities.iter().partition(|identity| identity.provider == "scim");
-    let identities: Vec<Value> = other
-        .iter()
-        .map(|identity| json!({ "provider": identity.provider, "extern_uid": identity.extern_uid, "saml_provider_id": identity.group }))
-        .collect();
+    let identities: Vec<Value> =
+        other.iter().map(|identity| json!({ "provider": identity.provider, "extern_uid": identity.extern_uid, "saml_provider_id": identity.group })).collect();
     let scim: Vec<Value> = scim.iter().map(|identity| json!({ "extern_uid": identity.extern_uid, "group_id": identity.group, "active": true })).collect();
     put(&mut shown, "email", user.email.as_str());
     put(&mut shown, "confirmed_at", time(user.created));

@@ -25,7 +25,8 @@ fn listed(fake: &GitlabFake, call: &Call<'_>, cx: &FakeContext, sort: Sort, with
     page(&fake.instance, call.request, cx, shown)
 }
 
-const LIST: [&str; 11] = ["search", "all_available", "order_by", "sort", "simple", "include_subgroups", "membership", "archived", "pagination", "cursor", "with_shared"];
+const LIST: [&str; 11] =
+    ["search", "all_available", "order_by", "sort", "simple", "include_subgroups", "membership", "archived", "pagination", "cursor", "with_shared"];
 
 pub(super) fn list(fake: &mut GitlabFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &LIST)?;

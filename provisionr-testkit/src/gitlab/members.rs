@@ -78,7 +78,8 @@ impl GitlabFake {
         let top = self.instance.ancestors(source).last().map_or(source, |top| *top).id;
         let Some(cap) = self.instance.settings.user_cap.filter(|_| self.instance.settings.plan == Plan::Free) else { return false };
         let below = self.instance.below(top);
-        let mut seats: Vec<u64> = below.iter().filter_map(|(sort, id)| self.instance.sources(*sort).get(id)).flat_map(|source| source.members.keys()).copied().collect();
+        let mut seats: Vec<u64> =
+            below.iter().filter_map(|(sort, id)| self.instance.sources(*sort).get(id)).flat_map(|source| source.members.keys()).copied().collect();
         seats.sort_unstable();
         seats.dedup();
         !seats.contains(&user) && seats.len() >= cap

@@ -162,9 +162,12 @@ impl GitlabFake {
     pub fn with_limits_of_gitlab_com(mut self) -> Self {
         let minute = Duration::from_secs(60);
         self.limits.add(Limit::new(2000, minute).on("*", "/api/v4/**"));
-        for (path, units, per) in
-            [("/api/v4/users/*", 300, 10 * minute), ("/api/v4/groups", 200, minute), ("/api/v4/groups/*", 400, minute), ("/api/v4/groups/*/projects", 600, minute)]
-        {
+        for (path, units, per) in [
+            ("/api/v4/users/*", 300, 10 * minute),
+            ("/api/v4/groups", 200, minute),
+            ("/api/v4/groups/*", 400, minute),
+            ("/api/v4/groups/*/projects", 600, minute),
+        ] {
             self.application_limits.add(Limit::new(units, per).on("GET", path));
         }
         self
@@ -297,7 +300,8 @@ impl GitlabFake {
         let token = request.header("private-token").or(bearer);
         let grantee = token.and_then(|token| self.tokens.get(token)).ok_or_else(|| answer::message(401, "401 Unauthorized"))?;
         let has = |scope: &str| grantee.scopes.contains(scope);
-        if !has("api") && !(request.is_read() && has("read_api")) {
+        let allowed = has("api") || (request.is_read() && has("read_api"));
+        if !allowed {
             let text = "The request requires higher privileges than provided by the access token.";
             return Err(FakeResponse::json(403, &json!({ "error": "insufficient_scope", "error_description": text, "scope": "api read_api" })));
         }
@@ -372,7 +376,10 @@ impl Fake for GitlabFake {
             .with_header("ratelimit-observed", (limit + 1).to_string())
             .with_header("ratelimit-remaining", "0")
             .with_header("ratelimit-reset", reset.as_millis().div_euclid(1000).to_string())
-            .with_header("ratelimit-resettime", httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(reset.as_millis()).unwrap_or(0))))
+            .with_header(
+                "ratelimit-resettime",
+                httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(reset.as_millis()).unwrap_or(0))),
+            )
             .with_header("retry-after", seconds.to_string())
     }
 

@@ -134,9 +134,10 @@ pub(super) fn seed(fake: &mut GitlabFake, seed: &Value, cx: &mut FakeContext) ->
         let id = fake.instance.id();
         let email = user.email.unwrap_or_else(|| format!("{}@example.com", user.username));
         let group = |path: Option<String>| path.map(|path| named(fake, Sort::Group, &path)).transpose();
-        let identities = user.identities.into_iter().map(|identity| {
-            Ok(GitlabIdentity { provider: identity.provider, extern_uid: identity.extern_uid, group: group(identity.group)? })
-        });
+        let identities = user
+            .identities
+            .into_iter()
+            .map(|identity| Ok(GitlabIdentity { provider: identity.provider, extern_uid: identity.extern_uid, group: group(identity.group)? }));
         let identities = identities.collect::<Result<_, ActError>>()?;
         let (enterprise_group, provisioned_by) = (group(user.enterprise_group)?, group(user.provisioned_by)?);
         let mut made = blank(id, &user.username, &email, cx);

@@ -157,7 +157,8 @@ async fn every_operation_answers_as_described() {
         }
         api.call(client, &format!("GET {all}/members/{{user_id}}"), here, "", None).await;
         api.call(client, &format!("GET {all}/members/all/{{user_id}}"), here, "", None).await;
-        let invitation = client.post(&format!("/api/v4/{sort}/{}/invitations", path.replace('/', "%2F")), json!({ "email": "n@x.com", "access_level": 30 })).await;
+        let invitation =
+            client.post(&format!("/api/v4/{sort}/{}/invitations", path.replace('/', "%2F")), json!({ "email": "n@x.com", "access_level": 30 })).await;
         // Described as an invitation; the pages of the API have a status.
         assert_eq!((invitation.status, invitation.body), (201, json!({ "status": "success" })));
         api.called.insert(format!("POST {all}/invitations"));
