@@ -250,7 +250,10 @@ impl Gitlab {
 
     /// GitLab answers at once and deletes when it comes to it.
     async fn delete(&self, cx: &CallContext, before: &Account, receipt: Receipt) -> Result<Outcome> {
-        self.client.delete(path!["users", before.id]).send(cx).await?.empty()?;
+        // Not found: the deletion of an earlier attempt has come to it.
+        if let Some(answer) = self.client.delete(path!["users", before.id]).send_if_found(cx).await? {
+            answer.empty()?;
+        }
         match self.user(cx, before.id.as_str()).await.map_err(AdapterError::effect_unknown)? {
             None => Ok(Outcome::Applied(receipt)),
             Some(_) => Ok(Outcome::Waiting(Wait::new(WaitReason::VendorJob, Duration::from_secs(30)).with_ticket("deleting"), receipt)),

@@ -8,7 +8,7 @@ use crate::adapter::Gitlab;
 use crate::config::Flavour;
 use crate::members::grant;
 use crate::places::{Place, Sort};
-use crate::wire::{Group, Member, Project, User};
+use crate::wire::{Member, Source, User};
 
 /// `Link` leads on, by page or by keyset as the endpoint has it. <https://docs.gitlab.com/api/rest/#pagination>
 pub(crate) fn paging() -> Paging {
@@ -59,11 +59,8 @@ impl Gitlab {
             (_, _, Some(BELOW)) => page.cursor = None,
             _ => {}
         }
-        let request = self.targets_request(sort);
-        Ok(match sort {
-            Sort::Group => request.page::<Group>(cx, &page, &paging()).await?.map(|group| Place::from(group).target()),
-            Sort::Project => request.page::<Project>(cx, &page, &paging()).await?.map(|project| Place::from(project).target()),
-        })
+        let sources = self.targets_request(sort).page::<Source>(cx, &page, &paging()).await?;
+        Ok(sources.map(|source| Place::new(sort, source).target()))
     }
 
     pub(crate) async fn targets(&self, cx: &CallContext, kind: &str, page: &PageRequest) -> Result<Page<Target>> {

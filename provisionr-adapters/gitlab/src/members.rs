@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::adapter::{Gitlab, user_id};
 use crate::errors::{INHERITED, MEMBER};
 use crate::places::{Place, Sort};
-use crate::wire::{Group, Member, ROLES, role_name};
+use crate::wire::{self, Member, ROLES, role_name};
 
 /// Membership in a group (`add_to_group`) or project (`add_to_project`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,27 +65,6 @@ pub(crate) fn grant(place: &Place, member: &Member) -> Grant {
     }
 }
 
-/// What a write of a membership came to.
-enum Written {
-    Member(Member),
-    /// Somebody has to agree first.
-    Queued,
-}
-
-/// Success may be a member, a queued promotion, or a failure in words.
-fn written(answer: &Answer) -> Result<Written> {
-    let body: Map<String, Value> = answer.json()?;
-    let text = |value: Option<&Value>| value.map(Value::to_string).unwrap_or_default();
-    if body.contains_key("queued_users") || text(body.get("message")).contains("queued for administrator approval") {
-        return Ok(Written::Queued);
-    }
-    if body.get("status").is_some_and(|status| status == "error") {
-        let why = provisionr_http::plain(&text(body.get("message"))).unwrap_or_default();
-        return Err(AdapterError::refused(format!("GitLab answered with success, and says: {why}")));
-    }
-    answer.json().map(Written::Member)
-}
-
 impl Gitlab {
     fn member_request(&self, method: Method, place: &Place, user: &str) -> RequestBuilder<'_> {
         self.client.request(method, place.path().segment("members").segment(user))
@@ -118,7 +97,7 @@ impl Gitlab {
             let row: Member = answer.json()?;
             // Minimal Access opens the top-level group alone.
             if row.access_level > 5 {
-                let group: Group = self.client.get(Sort::Group.path(path)).query("with_projects", "false").send(cx).await?.json()?;
+                let group: wire::Source = self.client.get(Sort::Group.path(path)).query("with_projects", "false").send(cx).await?.json()?;
                 grants.push((row.access_level, from(row.access_level, row.expires_at, inherited(group.id))));
             }
         }
@@ -213,17 +192,22 @@ impl Gitlab {
         }
     }
 
+    /// Success may be a member, a queued promotion, or a failure in words.
     fn outcome(&self, place: &Place, answer: &Answer, receipt: Receipt) -> Result<Outcome> {
         let receipt = receipt.with_request_id(answer.request_id());
-        Ok(match written(answer)? {
-            Written::Queued => Outcome::Waiting(approval(), receipt),
-            Written::Member(member) => {
-                let now = grant(place, &member);
-                let waits = now.state == GrantState::NeedsApproval;
-                let receipt = receipt.with_grant(now);
-                if waits { Outcome::Waiting(Wait::new(WaitReason::Approval, APPROVAL), receipt) } else { Outcome::Applied(receipt) }
-            }
-        })
+        let body: Map<String, Value> = answer.json()?;
+        let said = body.get("message").map(Value::to_string).unwrap_or_default();
+        if body.contains_key("queued_users") || said.contains("queued for administrator approval") {
+            return Ok(Outcome::Waiting(approval(), receipt));
+        }
+        if body.get("status").is_some_and(|status| status == "error") {
+            let why = provisionr_http::plain(&said).unwrap_or_default();
+            return Err(AdapterError::refused(format!("GitLab answered with success, and says: {why}")));
+        }
+        let now = grant(place, &answer.json()?);
+        let waits = now.state == GrantState::NeedsApproval;
+        let receipt = receipt.with_grant(now);
+        Ok(if waits { Outcome::Waiting(Wait::new(WaitReason::Approval, APPROVAL), receipt) } else { Outcome::Applied(receipt) })
     }
 
     /// GitLab refuses to leave a group without an owner in the same words as a lack of rights; a look at the owners tells.

@@ -5,7 +5,7 @@ use provisionr_sdk::{AdapterError, CallContext, Owner, Resolution, Result, Targe
 
 use crate::adapter::Gitlab;
 use crate::config::Flavour;
-use crate::wire::{Group, Project, Shared};
+use crate::wire::{Shared, Source};
 
 /// Which of the two a kind is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,27 +52,19 @@ pub(crate) struct Place {
     pub(crate) owner: Option<Owner>,
 }
 
-impl From<Group> for Place {
-    fn from(group: Group) -> Self {
-        let (above, owner) = (above(&group.full_path), group.owner());
-        Self { sort: Sort::Group, id: group.id.to_string(), full_path: group.full_path, above, shared: group.shared_with_groups, owner }
-    }
-}
-
-impl From<Project> for Place {
-    fn from(project: Project) -> Self {
-        // The space of a person is no group.
-        let above = if project.namespace.is_some_and(|space| space.kind == "user") { Vec::new() } else { above(&project.path_with_namespace) };
-        Self { sort: Sort::Project, id: project.id.to_string(), full_path: project.path_with_namespace, above, shared: project.shared_with_groups, owner: None }
-    }
-}
-
 /// The paths above a path, nearest first.
 pub(crate) fn above(full_path: &str) -> Vec<String> {
     full_path.rmatch_indices('/').filter_map(|(at, _)| full_path.get(..at)).map(str::to_owned).collect()
 }
 
 impl Place {
+    pub(crate) fn new(sort: Sort, source: Source) -> Self {
+        // The space of a person is no group.
+        let alone = source.namespace.as_ref().is_some_and(|space| space.kind == "user");
+        let (above, owner) = (if alone { Vec::new() } else { above(&source.full_path) }, source.owner());
+        Self { sort, id: source.id.to_string(), full_path: source.full_path, above, shared: source.shared_with_groups, owner }
+    }
+
     pub(crate) fn path(&self) -> Path {
         self.sort.path(&self.id)
     }
@@ -107,10 +99,7 @@ impl Gitlab {
         // Without it a group brings its projects along.
         let request = if sort == Sort::Group { request.query("with_projects", "false") } else { request };
         let Some(answer) = request.send_if_found(cx).await? else { return Ok(None) };
-        let place = match sort {
-            Sort::Group => Place::from(answer.json::<Group>()?),
-            Sort::Project => Place::from(answer.json::<Project>()?),
-        };
+        let place = Place::new(sort, answer.json()?);
         let asked = place.id == key || place.full_path.eq_ignore_ascii_case(key);
         Ok(Some(place).filter(|place| asked && self.is_ours(&place.full_path)))
     }
@@ -144,9 +133,6 @@ impl Gitlab {
     /// Full paths of what has these letters in its name, from the first page of a search.
     async fn near(&self, cx: &CallContext, sort: Sort, letters: &str) -> Result<Vec<String>> {
         let answer = self.targets_request(sort).query("search", letters).query("per_page", 100).send(cx).await?;
-        Ok(match sort {
-            Sort::Group => answer.json::<Vec<Group>>()?.into_iter().map(|group| group.full_path).collect(),
-            Sort::Project => answer.json::<Vec<Project>>()?.into_iter().map(|project| project.path_with_namespace).collect(),
-        })
+        Ok(answer.json::<Vec<Source>>()?.into_iter().map(|source| source.full_path).collect())
     }
 }

@@ -138,10 +138,15 @@ pub(crate) struct BillableRow {
     pub(crate) source_members_url: String,
 }
 
+/// A group, or a project.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Group {
+pub(crate) struct Source {
     pub(crate) id: u64,
+    #[serde(alias = "path_with_namespace")]
     pub(crate) full_path: String,
+    /// Where a project is.
+    #[serde(default)]
+    pub(crate) namespace: Option<Namespace>,
     #[serde(default)]
     pub(crate) shared_with_groups: Vec<Shared>,
     #[serde(default)]
@@ -158,7 +163,7 @@ pub(crate) struct Shared {
     pub(crate) group_access_level: u64,
 }
 
-impl Group {
+impl Source {
     /// Whose groups are synchronized into this one: what is changed here is set back there.
     pub(crate) fn owner(&self) -> Option<Owner> {
         let name = |what: &str, link: &Value, keys: [&str; 2]| {
@@ -169,16 +174,6 @@ impl Group {
         let names: Vec<String> = ldap.chain(self.saml_group_links.iter().map(|link| name("SAML", link, ["name", "provider"]))).collect();
         (!names.is_empty()).then(|| Owner::new(names.join(", ")))
     }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Project {
-    pub(crate) id: u64,
-    pub(crate) path_with_namespace: String,
-    #[serde(default)]
-    pub(crate) namespace: Option<Namespace>,
-    #[serde(default)]
-    pub(crate) shared_with_groups: Vec<Shared>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
