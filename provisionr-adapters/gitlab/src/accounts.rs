@@ -41,7 +41,7 @@ impl Gitlab {
         let mut hidden = false;
         if let Some(id) = &who.known {
             match address_of(id) {
-                Some(email) => match self.by_email(cx, email).await? {
+                Some(email) => match self.by_email(cx, email, who).await? {
                     Found::None => {}
                     Found::CannotTell(_) => hidden = true,
                     found => return Ok(found),
@@ -55,8 +55,8 @@ impl Gitlab {
         }
         for key in &who.keys {
             let found = match key.name.as_str() {
-                "login" => self.by_login(cx, &key.value).await?,
-                "email" => self.by_email(cx, &key.value).await?,
+                "login" => self.by_login(cx, &key.value, who).await?,
+                "email" => self.by_email(cx, &key.value, who).await?,
                 "extern_uid" => self.by_extern_uid(cx, &key.value).await?,
                 other => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
             };
@@ -78,9 +78,11 @@ impl Gitlab {
         request.all(cx, &paging()).await
     }
 
-    async fn by_login(&self, cx: &CallContext, login: &str) -> Result<Found> {
+    async fn by_login(&self, cx: &CallContext, login: &str, who: &AccountQuery) -> Result<Found> {
         let Flavour::Group { path, .. } = &self.flavour else {
-            return self.among(&self.users_where(cx, &[("username", login)]).await?);
+            let mut found = self.users_where(cx, &[("username", login)]).await?;
+            found.retain(|user| !self.is_another(who, user));
+            return self.among(&found);
         };
         // A username of all of gitlab.com may be a stranger's: only the group's own people count.
         let members: Vec<Member> = self.client.get(path!["groups", path, "members", "all"]).query("query", login).all(cx, &paging()).await?;
@@ -91,14 +93,14 @@ impl Gitlab {
         Ok(if users.is_empty() { Found::CannotTell(HIDDEN.to_owned()) } else { self.among(&users)? })
     }
 
-    pub(crate) async fn by_email(&self, cx: &CallContext, email: &str) -> Result<Found> {
+    async fn by_email(&self, cx: &CallContext, email: &str, who: &AccountQuery) -> Result<Found> {
         let Flavour::Group { path, invitations, enterprise, .. } = &self.flavour else {
             // The search looks at names too, and finds private addresses for administrators alone.
             let mut found = self.users_where(cx, &[("search", email)]).await?;
             if found.iter().any(|user| user.email.is_none()) {
                 return Ok(Found::CannotTell("only administrators find people by their private addresses".to_owned()));
             }
-            found.retain(|user| user.has_email(email));
+            found.retain(|user| user.has_email(email) && !self.is_another(who, user));
             return self.among(&found);
         };
         let mut users = self.members_by_email(cx, path!["groups", path], email).await?;
@@ -163,15 +165,14 @@ impl Gitlab {
                 }
                 Err(error) if error.code() == Some(USERNAME) => {
                     let holders = self.users_where(cx, &[("username", &username(login))]).await?;
-                    if let Some(user) = holders.iter().find(|user| self.is_same(&request.who, user, provider)) {
+                    if let Some(user) = holders.iter().find(|user| self.is_same(&request.who, user)) {
                         return take(user.account(&self.attributes)?);
                     }
                 }
-                // By the address everybody is one person; an identity that differs says otherwise.
                 Err(error) if error.code() == Some(EMAIL) => {
                     let email = spec.profile.get("email").and_then(Value::as_str).unwrap_or_default();
                     let holders = self.users_where(cx, &[("search", email)]).await?;
-                    return match holders.iter().find(|user| user.has_email(email) && self.is_same(&request.who, user, provider)) {
+                    return match holders.iter().find(|user| user.has_email(email) && self.is_same(&request.who, user)) {
                         Some(user) => take(user.account(&self.attributes)?),
                         None => Err(error.with_hint(RetryHint::Never)),
                     };
@@ -182,12 +183,16 @@ impl Gitlab {
         Err(AdapterError::conflict("other people have every username that would do").with_hint(RetryHint::Never))
     }
 
-    /// Whether a user is the person who is meant: addresses are given to the next person, identities are not.
-    fn is_same(&self, who: &AccountQuery, user: &User, provider: Option<&str>) -> bool {
-        if let (Some(wanted), Some(held)) = (who.key("extern_uid"), provider.and_then(|provider| user.extern_uid(provider))) {
-            return wanted == held;
-        }
-        who.known.as_ref().is_some_and(|id| *id == *user.id.to_string()) || who.key("email").is_some_and(|email| user.has_email(email))
+    /// Whether a user is linked to another identity than the person's: usernames and addresses are given to the next person, identities
+    /// are not.
+    fn is_another(&self, who: &AccountQuery, user: &User) -> bool {
+        let Flavour::Admin { provider: Some(provider) } = &self.flavour else { return false };
+        matches!((who.key("extern_uid"), user.extern_uid(provider)), (Some(wanted), Some(held)) if wanted != held)
+    }
+
+    fn is_same(&self, who: &AccountQuery, user: &User) -> bool {
+        let known = who.known.as_ref().is_some_and(|id| *id == *user.id.to_string());
+        !self.is_another(who, user) && (known || who.key("email").is_some_and(|email| user.has_email(email)))
     }
 
     pub(crate) async fn update(&self, cx: &CallContext, account: &Account, delta: &ProfileDelta) -> Result<Outcome> {

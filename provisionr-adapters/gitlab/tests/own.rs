@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use provisionr_gitlab::{Gitlab, GitlabConfig};
 use provisionr_http::MemoryTransport;
 use provisionr_sdk::{
-    Ability, Account, AccountAccess, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Calls, Change, Completeness, Entitlement, ErrorKind,
-    Expect, Found, Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, RetryHint, Scope, Secret, Source, WaitReason,
+    Ability, Account, AccountAccess, AccountQuery, AccountSpec, AccountState, Adapter, Call, CallContext, CallGate, Calls, Change, Completeness, Entitlement,
+    ErrorKind, Expect, Found, Grant, LaneId, LaneReading, ListScope, Outcome, PageRequest, Permit, Probe, ProfileDelta, Request, Result, RetryHint, Scope,
+    Secret, Source, Timestamp, WaitReason,
 };
 use provisionr_testkit::gitlab::{GitlabFake, Plan, Sort};
-use provisionr_testkit::{Act, FakeSystem, Fault};
+use provisionr_testkit::{Act, FakeSystem, Fault, Limit};
 use serde_json::{Value, json};
 
 type Fake = FakeSystem<GitlabFake>;
@@ -161,6 +163,35 @@ async fn limits_are_told_by_plain_text_and_by_json() {
     assert_eq!((error.kind(), error.hint()), (&ErrorKind::RateLimited("users.id".into()), RetryHint::Backoff));
 }
 
+/// Hears what answers say about lanes.
+#[derive(Default)]
+struct Ear(Mutex<Vec<(LaneId, LaneReading)>>);
+
+#[async_trait]
+impl CallGate for Ear {
+    async fn permit(&self, _call: &Call) -> Result<Permit> {
+        Ok(Permit::free())
+    }
+
+    fn heard(&self, lane: &LaneId, reading: LaneReading) {
+        self.0.lock().unwrap().push((lane.clone(), reading));
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_speak_of_the_limit_on_everything() {
+    let fake = world().with_limit(Limit::new(2000, Duration::from_secs(60))).start();
+    let ear = Arc::new(Ear::default());
+    gitlab(&fake).find_account(&CallContext::new(ear.clone()), &AccountQuery::known(sarah(&fake).id)).await.unwrap();
+    let heard = ear.0.lock().unwrap();
+    let (lane, reading) = &heard[0];
+    assert_eq!((lane.as_str(), reading.limit, reading.remaining), ("api", Some(2000), Some(1999)));
+}
+
 /// Answers in order: what must be asked, the status, the body.
 fn script(answers: Vec<(&'static str, u16, Value)>) -> (Gitlab, Arc<Mutex<Vec<Value>>>) {
     let left = Arc::new(Mutex::new(answers.into_iter()));
@@ -232,7 +263,8 @@ async fn accounts_are_linked_mailed_and_told_apart() {
     let lee = fake.user("lee").unwrap();
     assert_eq!((lee.identities[0].extern_uid.as_str(), fake.mails(), lee.username.as_str()), ("emp-9", 0, "lee"));
     // The address is given to the next person; their identity differs, and the account is not theirs.
-    let other = AccountQuery::by("extern_uid", "emp-10");
+    let other = AccountQuery::by("extern_uid", "emp-10").or("login", "lee").or("email", "lee@company.com");
+    assert_eq!(gitlab.find_account(&cx(), &other).await.unwrap(), Found::None);
     let error = gitlab.apply(&cx(), &ensure(other, spec("lee2"))).await.unwrap_err();
     assert_eq!((error.kind(), error.hint()), (&ErrorKind::Conflict, RetryHint::Never));
     let mailed = AccountSpec { access: AccountAccess::VendorMail, ..AccountSpec::new("kim").with("email", "kim@company.com").with("name", "Kim") };
