@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Request, Response};
-use provisionr_http::{Answer, Auth, HttpClient, MemoryTransport, RateHeaders, Routes, Sent, TransportError, TransportFailure, by_status, path, throttled};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use provisionr_http::{
+    Answer, Auth, HttpClient, MemoryTransport, RateHeaders, ReadRate, Routes, Sent, TransportError, TransportFailure, by_status, path, throttled,
+};
 use provisionr_sdk::{
     Access, AdapterError, Call, CallContext, CallGate, Effect, ErrorKind, LaneId, LaneReading, Missing, Permit, Result, RetryHint, Secret, Timestamp,
 };
