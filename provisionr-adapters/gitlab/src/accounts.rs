@@ -202,7 +202,7 @@ impl Gitlab {
         }
         let before = self.user_or_gone(cx, account.id.as_str()).await?.account(&self.attributes)?;
         let differs = |(name, wanted): &(&String, &Option<Value>)| before.profile.get(*name) != wanted.as_ref();
-        let changed: Map<String, Value> =
+        let mut changed: Map<String, Value> =
             delta.0.iter().filter(differs).map(|(name, wanted)| (name.clone(), wanted.clone().unwrap_or_else(|| "".into()))).collect();
         let receipt = Receipt::new().before_account(before.clone());
         if changed.is_empty() {
@@ -210,6 +210,10 @@ impl Gitlab {
         }
         if let Some(owner) = &before.managed_by {
             return Err(AdapterError::owned_elsewhere(format!("{owner} decides about the profile")));
+        }
+        if changed.contains_key("email") {
+            // Else the old address counts until the person has confirmed the new one, and the update has not happened.
+            changed.insert("skip_reconfirmation".to_owned(), true.into());
         }
         let answer = self.client.put(path!["users", account.id]).json(&changed).send(cx).await?;
         let after = answer.json::<User>()?.account(&self.attributes).map_err(AdapterError::effect_unknown)?;

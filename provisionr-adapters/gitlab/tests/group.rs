@@ -7,8 +7,8 @@ use std::time::Duration;
 use provisionr_gitlab::{Gitlab, GitlabConfig, Identities};
 use provisionr_http::{MemoryTransport, ReqwestTransport, Transport};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Completeness, Effect, Entitlement, ErrorKind, Found, GrantState,
-    ListScope, OnCreate, Outcome, PageRequest, Probe, Request, Resolution, Scope, Secret, Suspension, WaitReason,
+    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Calls, Change, Completeness, Effect, Entitlement, ErrorKind, Found,
+    GrantState, ListScope, OnCreate, Outcome, PageRequest, Probe, Request, Resolution, Scope, Secret, Suspension, WaitReason,
 };
 use provisionr_testkit::gitlab::{GitlabFake, Plan, Sort};
 use provisionr_testkit::{Act, FakeServer, FakeSystem, Fault};
@@ -279,6 +279,26 @@ async fn the_lanes_of_gitlab_com_are_kept_by_its_own_limits() {
     let own = GitlabConfig::self_managed("https://gitlab.company.test").private_token(Secret::new("t")).rate_limit(7200, Duration::from_secs(3600));
     let own = own.connect("own", &fake.transport()).unwrap();
     assert!(own.descriptor().lanes.iter().all(|lane| (lane.id == *"api") == lane.window.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn invitations_and_finding_take_as_many_calls_as_is_declared() {
+    let fake = world().with_user("sarah").with_member("company", "sarah", 10).start();
+    let gitlab = inviting(&fake);
+    let facts = &gitlab.descriptor().accounts;
+    let counted = || {
+        let group = |entry: &provisionr_testkit::LogEntry| entry.route == Some("/api/v4/groups/{id}");
+        let log = fake.log();
+        let groups = log.iter().filter(|entry| group(entry)).count();
+        fake.clear_log();
+        [("groups.id", groups), ("api", log.len() - groups)].into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>()
+    };
+    let declared = |calls: &[Calls]| calls.iter().map(|calls| (calls.lane.as_str().to_owned(), calls.count as usize)).collect::<Vec<_>>();
+    let same = |counted: Vec<(&str, usize)>| counted.into_iter().map(|(lane, count)| (lane.to_owned(), count)).collect::<Vec<_>>();
+    gitlab.apply(&cx(), &invite(vec![in_group(&fake, "developer")])).await.unwrap();
+    assert_eq!(same(counted()), declared(&facts.create.as_ref().unwrap().calls));
+    gitlab.find_account(&cx(), &AccountQuery::known(member(&fake).id)).await.unwrap();
+    assert_eq!(same(counted()), declared(&facts.find));
 }
 
 #[tokio::test(start_paused = true)]

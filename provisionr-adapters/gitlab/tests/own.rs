@@ -277,6 +277,17 @@ async fn accounts_are_linked_mailed_and_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_address_counts_at_once_and_takes_nobodys() {
+    let fake = world().start();
+    let gitlab = gitlab(&fake);
+    let change = |email: &str| request(&fake, Change::UpdateAccount(ProfileDelta([("email".to_owned(), Some(email.into()))].into())));
+    let Outcome::Applied(receipt) = gitlab.apply(&cx(), &change("sarah@new.example")).await.unwrap() else { panic!() };
+    assert_eq!((receipt.account.unwrap().email.as_deref(), fake.user("sarah").unwrap().email.as_str()), (Some("sarah@new.example"), "sarah@new.example"));
+    let error = gitlab.apply(&cx(), &change("root@example.com")).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Conflict);
+}
+
+#[tokio::test(start_paused = true)]
 async fn states_that_others_decide_about_are_left_alone() {
     let fake = world().with_settings(|settings| settings.only_dormant_deactivated = true).start();
     let gitlab = gitlab(&fake);

@@ -184,7 +184,10 @@ pub(super) fn update(fake: &mut GitlabFake, call: &Call<'_>, cx: &mut FakeContex
     user.name = text(&body, "name").unwrap_or(&user.name).to_owned();
     user.username = text(&body, "username").unwrap_or(&user.username).to_owned();
     if let Some(email) = text(&body, "email") {
-        user.email = email.to_owned();
+        // Unless that is passed over, the old address counts until the person has confirmed the new one.
+        if body.get("skip_reconfirmation") == Some(&json!(true)) {
+            user.email = email.to_owned();
+        }
         cx.emit("user.mail", json!({ "email": email, "what": "address changed" }));
     }
     if user != before {
