@@ -18,7 +18,8 @@ use crate::places::Sort;
 use crate::wire::ROLES;
 
 /// Where a top-level group keeps what its identity provider calls people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Identities {
     /// SAML identities: there from the first login.

@@ -8,8 +8,10 @@ mod invitations;
 mod lists;
 mod members;
 mod places;
+mod settings;
 mod wire;
 
 pub use adapter::Gitlab;
 pub use config::{GitlabConfig, Identities};
 pub use members::Membership;
+pub use settings::Settings;
