@@ -215,7 +215,7 @@ fn admin_accounts(provider: Option<&str>) -> AccountFacts {
         .attribute(Attribute::new("external"))
         .attribute(Attribute::new("organization").from("organization"))
         .attribute(Attribute::new("location").from("location"))
-        .created(ChangeFacts { mail, ..ChangeFacts::unique("email") }.calls(API, 3))
+        .created(ChangeFacts { mail, ..ChangeFacts::unique("email") }.calls(API, 4))
         .updated(ChangeFacts::set().calls("users.id", 1).calls(API, 1))
         .moved(ChangeFacts::set().calls("users.id", 1).calls(API, 1))
         .found_with("users.id", 1)
@@ -235,8 +235,12 @@ fn admin_accounts(provider: Option<&str>) -> AccountFacts {
 fn group_accounts(invitations: bool, enterprise: bool) -> AccountFacts {
     let email = if enterprise { Search::Exact } else { Search::Partial };
     let facts = AccountFacts::new().found_by("extern_uid", Search::Exact).found_by("login", Search::Partial).found_by("email", email);
-    let facts = facts.attribute(Attribute::new("email").from("email").unique().read_only()).suspension(Suspension::RevokeAll).found_with(API, 1);
-    if invitations { facts.created(ChangeFacts::unique("email").mails().calls("groups.id", 1).calls(API, 5)) } else { facts }
+    let facts = facts
+        .attribute(Attribute::new("email").from("email").unique().read_only())
+        .suspension(Suspension::RevokeAll)
+        .found_with(API, 1)
+        .found_with("users.id", 1);
+    if invitations { facts.created(ChangeFacts::unique("email").mails().calls("groups.id", 1).calls(API, 8)) } else { facts }
 }
 
 fn kind(sort: Sort, config: &GitlabConfig) -> Kind {

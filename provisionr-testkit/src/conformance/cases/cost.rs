@@ -7,7 +7,8 @@ use provisionr_sdk::{Ability, AccountQuery, AccountState, Calls, Change, ChangeF
 use crate::conformance::bench::{Bench, expecting, for_each};
 use crate::conformance::verdict::{Case, Stop, demand, does_not_apply};
 
-/// Holds the calls that were permitted while something was done against those that are declared for it.
+/// Holds the calls that were permitted while something was done against those that are declared for it: no more on any
+/// lane, and not much fewer in all. How many there are hangs on what is found on the way.
 async fn held_to(bench: &Bench<'_>, what: &str, declared: &[Calls], work: impl AsyncFnOnce() -> Result<(), Stop>) -> Case {
     if declared.is_empty() {
         return Err(does_not_apply(format!("{what} declares no calls")));
@@ -24,7 +25,9 @@ async fn held_to(bench: &Bench<'_>, what: &str, declared: &[Calls], work: impl A
     for calls in declared {
         *said.entry(calls.lane.clone()).or_default() += calls.count;
     }
-    demand!(made == said, "{what} declares the calls {said:?} and made {made:?}");
+    let more = made.iter().any(|(lane, count)| said.get(lane).is_none_or(|said| said < count));
+    let (all_made, all_said) = (made.values().sum::<u32>(), said.values().sum::<u32>());
+    demand!(!more && all_said <= all_made.saturating_mul(2), "{what} declares the calls {said:?} and made {made:?}");
     Ok(())
 }
 
