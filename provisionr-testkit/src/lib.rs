@@ -97,6 +97,7 @@ pub mod conformance;
 pub mod fakes;
 pub mod gitlab;
 pub mod okta;
+pub mod slack;
 
 mod accept;
 mod book;
@@ -127,5 +128,6 @@ pub use message::{FakeRequest, FakeResponse};
 pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
 pub use server::FakeServer;
+pub use slack::SlackFake;
 pub use system::FakeSystem;
 pub use transport::MemoryTransport;
