@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
+//! | `slack` | [`slack`] | Slack: accounts, channels, user groups, workspace roles |
 //!
 //! With the feature `systems` the module [`systems`] makes adapters from a file that says which systems a host has.
 //!
@@ -17,3 +18,5 @@ pub use provisionr_okta as okta;
 
 #[cfg(feature = "systems")]
 pub mod systems;
+#[cfg(feature = "slack")]
+pub use provisionr_slack as slack;
