@@ -40,7 +40,7 @@ use crate::system::FakeSystem;
 /// {
 ///   "settings": { "plan": "enterprise", "page_size": 3, "empty_pages": 0, "invited": "shown", "scim_written": 200, "scim_duplicate": 409 },
 ///   "users": [{ "email": "sarah@company.com", "name": "sarah", "deleted": false, "restricted": false, "role": "admin" }],
-///   "channels": [{ "name": "sales", "private": true, "members": ["sarah"], "without": ["UBOT000001"], "host": "T0ACME", "idp_groups": [] }],
+///   "channels": [{ "name": "sales", "private": true, "members": ["sarah"], "without_app": false, "host": "T0ACME", "idp_groups": [] }],
 ///   "usergroups": [{ "handle": "sales-team", "users": ["sarah"], "disabled": false, "auto_type": null, "auto_provision": false }],
 ///   "teams": [{ "name": "Labs" }],
 ///   "tokens": [{ "token": "xoxb-…", "user": "UBOT000001", "scopes": ["users:read"] }],
@@ -50,7 +50,8 @@ use crate::system::FakeSystem;
 ///
 /// Acts: `join_channel {user, channel}`, `leave_channel {user, channel}`, `join_usergroup {user, usergroup}`,
 /// `leave_usergroup {user, usergroup}`, `accept_invitation {user}`, `deactivate {user}`, `reactivate {user}`, `log_in {user}`,
-/// `archive_channel {channel}`, `refuse_token {token, code}`.
+/// `set_role {user, team, role}`, `archive_channel {channel}`, `hide_channel {channel}` (made private, the app's bot taken out),
+/// `refuse_token {token, code}`.
 ///
 /// Events: `user.created`, `user.invited`, `user.mail`, `user.joined`, `user.updated`, `user.deactivated`, `user.activated`,
 /// `user.sessions_ended`, `user.role_changed`, `channel.member_joined`, `channel.member_left`, `usergroup.updated`,
@@ -122,14 +123,14 @@ impl SlackFake {
         self.seeded(&json!({ "users": [{ "email": email }] }))
     }
 
-    /// Adds a public channel that the app's bot and the admin are in.
+    /// Adds a public channel that the app's bot is in.
     #[must_use]
     #[track_caller]
     pub fn with_channel(self, name: &str) -> Self {
         self.seeded(&json!({ "channels": [{ "name": name }] }))
     }
 
-    /// Adds a private channel that the app's bot and the admin are in.
+    /// Adds a private channel that the app's bot is in.
     #[must_use]
     #[track_caller]
     pub fn with_private_channel(self, name: &str) -> Self {

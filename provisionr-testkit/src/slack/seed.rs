@@ -55,8 +55,8 @@ struct SeedChannel {
     host: Option<String>,
     idp_groups: BTreeSet<String>,
     members: Vec<String>,
-    /// The app's bot and the admin are in it, unless they are left out here.
-    without: Vec<String>,
+    /// The app's bot is not in it.
+    without_app: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -96,14 +96,9 @@ pub(super) fn seed(slack: &mut SlackFake, seed: &Value, cx: &mut FakeContext) ->
         add_user(slack, user);
     }
     for channel in seed.channels {
-        let mut members = BTreeSet::new();
-        for key in [SlackFake::BOT, SlackFake::ADMIN].map(str::to_owned).iter().chain(&channel.members) {
-            if let (Ok(id), false) = (named_user(slack, key), channel.without.contains(key)) {
-                members.insert(id);
-            }
-        }
-        for key in &channel.members {
-            named_user(slack, key)?;
+        let mut members = channel.members.iter().map(|key| named_user(slack, key)).collect::<Result<BTreeSet<_>, _>>()?;
+        if !channel.without_app {
+            members.insert(SlackFake::BOT.to_owned());
         }
         let id = slack.workspace.id('C');
         let made = SlackChannel {
@@ -186,10 +181,14 @@ pub(super) fn act(slack: &mut SlackFake, act: &Act, cx: &mut FakeContext) -> Res
             token.refused = Some(code);
             return Ok(Value::Null);
         }
-        "archive_channel" => {
+        "archive_channel" | "hide_channel" => {
             let id = channel(slack)?;
             if let Some(channel) = slack.workspace.channels.get_mut(&id) {
-                channel.archived = true;
+                channel.archived |= act.act == "archive_channel";
+                channel.private |= act.act == "hide_channel";
+                if channel.private {
+                    channel.members.remove(SlackFake::BOT);
+                }
             }
             return Ok(Value::Null);
         }
@@ -219,6 +218,17 @@ pub(super) fn act(slack: &mut SlackFake, act: &Act, cx: &mut FakeContext) -> Res
             for channel in channels {
                 slack.enter(&channel, &user, cx);
             }
+        }
+        "set_role" => {
+            let (team, role) = (act.text("team")?, act.text("role")?);
+            let team = slack.workspace.teams.get_mut(team).ok_or_else(|| ActError::new("no such workspace"))?;
+            team.admins.remove(&user);
+            team.owners.remove(&user);
+            match role {
+                "admin" => team.admins.insert(user.clone()),
+                "owner" => team.owners.insert(user.clone()),
+                _ => false,
+            };
         }
         "deactivate" => slack.deactivate(&user, cx),
         "reactivate" => slack.activate(&user, cx),

@@ -65,11 +65,11 @@ impl FakeSystem<SlackFake> {
         self.with(|slack| slack.usergroup(key).cloned())
     }
 
-    /// The e-mail addresses of a channel's members, sorted, without bots and the admin; empty when there is no such channel.
+    /// The e-mail addresses of a channel's members, sorted, without bots; empty when there is no such channel.
     pub fn members(&self, channel: &str) -> Vec<String> {
         self.with(|slack| {
             let ids = slack.channel(channel).into_iter().flat_map(|channel| &channel.members);
-            let people = ids.filter_map(|id| slack.user(id)).filter(|user| !user.bot && user.id != SlackFake::ADMIN);
+            let people = ids.filter_map(|id| slack.user(id)).filter(|user| !user.bot);
             let mut emails: Vec<String> = people.map(|user| user.email.clone()).collect();
             emails.sort();
             emails
