@@ -180,7 +180,8 @@ impl Slack {
         if channels.is_empty() {
             return Err(AdapterError::invalid_request("Slack invites a person into at least one channel: none came along"));
         }
-        let form = [("team_id", Some(grid.team.clone())), ("email", Some(email.clone())), ("channel_ids", Some(channels.join(","))), ("real_name", text("real_name"))];
+        let form =
+            [("team_id", Some(grid.team.clone())), ("email", Some(email.clone())), ("channel_ids", Some(channels.join(","))), ("real_name", text("real_name"))];
         let given = form.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let receipt = match grid.client.post(path!["admin.users.invite"]).form(given).send(cx).await {
             Ok(answer) => Receipt::new().before_absent().with_request_id(answer.request_id()),

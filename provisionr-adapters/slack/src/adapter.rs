@@ -6,8 +6,8 @@ use std::fmt;
 use async_trait::async_trait;
 use provisionr_http::{HttpClient, RequestBuilder, path};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, BatchOutcome, CallContext, Change, Check, Coverage, Cursor, Descriptor, ErrorKind, Found,
-    Grant, KindName, ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolution, Resolved, Result, Scope, Target, TargetName,
+    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, BatchOutcome, CallContext, Change, Check, Coverage, Cursor, Descriptor, ErrorKind,
+    Found, Grant, KindName, ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolution, Resolved, Result, Scope, Target, TargetName,
     probe_by_looking,
 };
 use serde::{Deserialize, Serialize};
@@ -178,7 +178,12 @@ fn lacking(mut check: Check, descriptor: &Descriptor, scopes: Option<&BTreeSet<S
 
 fn all(kind: &str, manage: Need, see: Need) -> [(Ability, Need); 4] {
     let kind = KindName::from(kind);
-    [(Ability::Manage(kind.clone()), manage), (Ability::Observe(kind.clone()), see), (Ability::ListTargets(kind.clone()), see), (Ability::ListGrants(kind), see)]
+    [
+        (Ability::Manage(kind.clone()), manage),
+        (Ability::Observe(kind.clone()), see),
+        (Ability::ListTargets(kind.clone()), see),
+        (Ability::ListGrants(kind), see),
+    ]
 }
 
 #[async_trait]
@@ -223,7 +228,9 @@ impl Adapter for Slack {
                 self.leave_group(cx, request, account()?, &unwanted.to::<AddToUsergroup>()?.target).await
             }
             Change::Grant(wanted) if wanted.kind == *ASSIGN_WORKSPACE_ROLE && self.grid.is_some() => self.give_role(cx, account()?, wanted).await,
-            Change::Revoke(unwanted) if unwanted.kind == *ASSIGN_WORKSPACE_ROLE && self.grid.is_some() => self.take_role(cx, request, account()?, unwanted).await,
+            Change::Revoke(unwanted) if unwanted.kind == *ASSIGN_WORKSPACE_ROLE && self.grid.is_some() => {
+                self.take_role(cx, request, account()?, unwanted).await
+            }
             other => Err(AdapterError::unsupported(format_args!("{other}"))),
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use provisionr_http::{Paging, path};
 use provisionr_sdk::{
-    Account, AccountState, AdapterError, BatchOutcome, CallContext, Change, Coverage, Entitlement, ErrorKind, Grant, Outcome, Owner, Page, PageRequest, Receipt,
-    Request, Resolution, Resolved, Result, RetryHint, Scope, Source, Target, TargetName, VendorRequestId,
+    Account, AccountState, AdapterError, BatchOutcome, CallContext, Change, Coverage, Entitlement, ErrorKind, Grant, Outcome, Owner, Page, PageRequest,
+    Receipt, Request, Resolution, Resolved, Result, RetryHint, Scope, Source, Target, TargetName, VendorRequestId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -164,7 +164,8 @@ impl Slack {
             }
             for (user, code) in &culprits {
                 let Some(key) = left.remove(user.as_str()) else { continue };
-                let outcome = if code == ALREADY_IN { Ok(Outcome::Unchanged(receipt(user).before_grant(membership(user, &found)))) } else { Err(meaning(code)) };
+                let outcome =
+                    if code == ALREADY_IN { Ok(Outcome::Unchanged(receipt(user).before_grant(membership(user, &found)))) } else { Err(meaning(code)) };
                 outcomes.insert(key.clone(), outcome);
             }
             if left.is_empty() || culprits.values().any(|code| code != ALREADY_IN) {

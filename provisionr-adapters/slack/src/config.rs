@@ -115,7 +115,9 @@ impl SlackConfig {
     /// # Errors
     /// `InvalidConfig` when there is no token, an address is none, or an organisation is named without its workspace.
     pub fn connect(self, system: impl Into<SystemName>, http: &(impl Transport + Clone)) -> Result<Slack> {
-        let Some(token) = self.token.clone() else { return Err(AdapterError::invalid_config("Slack needs a token: `xoxb-…` of a bot, or `xoxp-…` of a user")) };
+        let Some(token) = self.token.clone() else {
+            return Err(AdapterError::invalid_config("Slack needs a token: `xoxb-…` of a bot, or `xoxp-…` of a user"));
+        };
         let web = |provider: Arc<dyn CredentialProvider>| {
             let routes = LANES.iter().fold(Routes::new(), |routes, (method, ..)| routes.any(&format!("/{method}"), *method));
             let client = HttpClient::new(&self.url, http)?.auth(Auth::bearer(provider)).routes(routes).classifier(errors::classify);

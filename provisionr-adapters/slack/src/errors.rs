@@ -28,35 +28,35 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
 
 fn refusal(answer: &Answer, body: &Value) -> AdapterError {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let code = text("error").unwrap_or("unnamed");
-    let error = match code {
-        "ratelimited" => throttled(answer).with_code(code),
+    let code = text("error").unwrap_or_default();
+    let (error, effect) = match code {
+        "ratelimited" => (throttled(answer), Effect::None),
         "missing_scope" => {
             let (needed, provided) = (text("needed").unwrap_or("another"), text("provided").unwrap_or("none"));
             let said = plain(&format!("the token lacks the scope {needed}; it has {provided}")).unwrap_or_default();
-            AdapterError::permission_denied(said).with_code(code)
+            (AdapterError::permission_denied(said), Effect::None)
         }
-        _ => meaning(code),
+        _ => read(code),
     };
-    if error.effect() == Effect::Unknown { answer.maybe_done(refused_again(error)) } else { error }
+    let error = error.with_code(plain(code).unwrap_or_default());
+    if effect == Effect::Unknown { answer.maybe_done(error) } else { error }
 }
 
-/// The same error without a word on its effect.
-fn refused_again(error: AdapterError) -> AdapterError {
-    let again = AdapterError::new(error.kind().clone(), error.hint(), error.message());
-    match error.code() {
-        Some(code) => again.with_code(code),
-        None => again,
-    }
-}
-
-/// What a code means for a write. Where it leaves open whether anything was done, the effect is unknown.
+/// What a code means that a write was refused with.
 pub(crate) fn meaning(code: &str) -> AdapterError {
+    let (error, effect) = read(code);
+    let error = error.with_code(plain(code).unwrap_or_default());
+    if effect == Effect::Unknown { error.effect_unknown() } else { error }
+}
+
+/// What a code means, and whether a write may be done all the same.
+fn read(code: &str) -> (AdapterError, Effect) {
     let says = |text: &str| format!("Slack refused: {text}");
+    let open = |error| (error, Effect::Unknown);
     let error = match code {
-        // "It's possible some aspect of the operation succeeded."
-        "fatal_error" => AdapterError::unavailable(says("an error on its side; part of it may be done")).effect_unknown(),
-        "internal_error" | "service_unavailable" => AdapterError::unavailable(says("it is not available")).effect_unknown(),
+        // "It's possible some aspect of the operation succeeded before the error was raised."
+        "fatal_error" => return open(AdapterError::unavailable(says("an error on its side; part of it may be done"))),
+        "internal_error" | "service_unavailable" => return open(AdapterError::unavailable(says("it is not available"))),
         // The body of the request came in cut, so that nothing was done.
         "request_timeout" => AdapterError::timed_out(says("the request came in cut off")),
         "invalid_auth" | "not_authed" | "token_expired" | "token_revoked" | "account_inactive" | "invalid_authentication" => {
@@ -66,10 +66,19 @@ pub(crate) fn meaning(code: &str) -> AdapterError {
         "plan_upgrade_required" | "paid_teams_only" | "feature_not_enabled" | "not_an_enterprise" | "enterprise_is_restricted" => {
             AdapterError::permission_denied(says("the plan of the workspace does not have this"))
         }
-        "missing_scope" | "no_permission" | "permission_denied" | "access_denied" | "accesslimited" | "ekm_access_denied" | "not_an_admin" | "not_an_owner"
-        | "invalid_permissions" | "invalid_actor" | "user_must_be_admin" | "two_factor_setup_required" | "is_bot" => {
-            AdapterError::permission_denied(says("the token's owner may not do this"))
-        }
+        "missing_scope"
+        | "no_permission"
+        | "permission_denied"
+        | "access_denied"
+        | "accesslimited"
+        | "ekm_access_denied"
+        | "not_an_admin"
+        | "not_an_owner"
+        | "invalid_permissions"
+        | "invalid_actor"
+        | "user_must_be_admin"
+        | "two_factor_setup_required"
+        | "is_bot" => AdapterError::permission_denied(says("the token's owner may not do this")),
         // A migration into an organisation; it ends.
         "org_login_required" | "team_added_to_org" | "external_channel_migrating" => AdapterError::not_ready(says("a migration is under way")),
         "channel_not_found" => AdapterError::not_found_unclear("the channel is not there, or private and the app is not in it"),
@@ -92,17 +101,31 @@ pub(crate) fn meaning(code: &str) -> AdapterError {
         "user_is_restricted" => AdapterError::refused(says("a guest cannot be in this channel")),
         "restricted_action" => AdapterError::refused(says("a preference of the workspace forbids it")),
         "cannot_modify_primary_owner" | "cannot_reset_primary_owner" => AdapterError::refused(says("the primary owner is not to be changed")),
-        "cant_kick_self" | "cant_invite_self" | "cant_invite" | "invitee_cant_see_channel" | "no_external_invite_permission" | "app_cannot_join_channel"
-        | "channel_is_limited_access" | "too_many_members" | "subteam_max_users_exceeded" | "invalid_role_for_user" | "cannot_reset_bot"
-        | "user_is_bot" | "not_supported" | "channel_type_not_supported" | "method_not_supported_for_channel_type" | "default_org_wide_channel"
-        | "cannot_set_org_admin_to_regular_at_workspace_level" | "cannot_set_this_guest_to_regular_at_team_level" => AdapterError::refused(says("a rule forbids it")),
+        "cant_kick_self"
+        | "cant_invite_self"
+        | "cant_invite"
+        | "invitee_cant_see_channel"
+        | "no_external_invite_permission"
+        | "app_cannot_join_channel"
+        | "channel_is_limited_access"
+        | "too_many_members"
+        | "subteam_max_users_exceeded"
+        | "invalid_role_for_user"
+        | "cannot_reset_bot"
+        | "user_is_bot"
+        | "not_supported"
+        | "channel_type_not_supported"
+        | "method_not_supported_for_channel_type"
+        | "default_org_wide_channel"
+        | "cannot_set_org_admin_to_regular_at_workspace_level"
+        | "cannot_set_this_guest_to_regular_at_team_level" => AdapterError::refused(says("a rule forbids it")),
         "invalid_cursor" => AdapterError::stale_cursor("the cursor is none of this list, or too old"),
         "unknown_method" | "method_deprecated" | "deprecated_endpoint" => AdapterError::unsupported("this method of Slack's"),
-        code if code.starts_with("failed_") || code.ends_with("_failed") => AdapterError::unavailable(says("it failed on its side")).effect_unknown(),
         code if ["invalid_", "missing_", "too_many_", "no_", "failed_to_validate"].iter().any(|known| code.starts_with(known)) => {
             AdapterError::invalid_request(says("the request cannot work as it is"))
         }
-        _ => AdapterError::other(says("a code nobody has described")).effect_unknown(),
+        code if code.starts_with("failed_") || code.ends_with("_failed") => return open(AdapterError::unavailable(says("it failed on its side"))),
+        _ => return open(AdapterError::other(says("with a code nobody has described"))),
     };
-    error.with_code(plain(code).unwrap_or_default())
+    (error, Effect::None)
 }

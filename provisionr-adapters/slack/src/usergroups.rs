@@ -1,9 +1,7 @@
 //! Membership in user groups. Slack takes whole lists: each write says who is in a group, and everybody else is out.
 
 use provisionr_http::path;
-use provisionr_sdk::{
-    Account, AdapterError, CallContext, Coverage, Entitlement, Grant, Outcome, Page, Receipt, Request, Result, Scope, Source, Target,
-};
+use provisionr_sdk::{Account, AdapterError, CallContext, Coverage, Entitlement, Grant, Outcome, Page, Receipt, Request, Result, Scope, Source, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Slack, plain_id};

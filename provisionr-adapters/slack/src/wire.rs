@@ -58,7 +58,8 @@ impl User {
     fn kind(&self, team: Option<&str>) -> AccountKind {
         let stranger = self.is_stranger == Some(true);
         // People of other companies in shared channels come with another workspace, and without an organisation of ours.
-        let elsewhere = team.is_some_and(|team| self.enterprise_user.is_none() && self.team_id.as_deref().is_some_and(|own| own.starts_with('T') && own != team));
+        let elsewhere =
+            team.is_some_and(|team| self.enterprise_user.is_none() && self.team_id.as_deref().is_some_and(|own| own.starts_with('T') && own != team));
         match self {
             _ if self.is_bot == Some(true) || self.id == "USLACKBOT" => AccountKind::Bot,
             _ if stranger || elsewhere => AccountKind::External,

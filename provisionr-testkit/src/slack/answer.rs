@@ -12,9 +12,16 @@ use crate::router::{Call, Reply};
 /// When everything was made, in the seconds Slack counts in.
 const CREATED: i64 = 1_700_000_000;
 
+/// Sets a field of an object.
+pub(super) fn set(value: &mut Value, name: &str, to: impl Into<Value>) {
+    if let Value::Object(fields) = value {
+        fields.insert(name.to_owned(), to.into());
+    }
+}
+
 /// A success with these fields.
 pub(super) fn ok(mut fields: Value) -> Reply {
-    fields["ok"] = true.into();
+    set(&mut fields, "ok", true);
     Ok(FakeResponse::json(200, &fields))
 }
 
@@ -96,16 +103,16 @@ pub(super) fn user(slack: &SlackFake, user: &SlackUser) -> Value {
         "updated": CREATED,
     });
     if user.stranger {
-        shown["is_stranger"] = true.into();
+        set(&mut shown, "is_stranger", true);
     }
     if !user.deleted {
-        shown["is_admin"] = (owner || home.is_some_and(|team| team.admins.contains(&user.id))).into();
-        shown["is_owner"] = owner.into();
-        shown["is_primary_owner"] = home.is_some_and(|team| team.owners.first() == Some(&user.id)).into();
-        shown["is_restricted"] = (user.restricted || user.ultra_restricted).into();
-        shown["is_ultra_restricted"] = user.ultra_restricted.into();
+        set(&mut shown, "is_admin", owner || home.is_some_and(|team| team.admins.contains(&user.id)));
+        set(&mut shown, "is_owner", owner);
+        set(&mut shown, "is_primary_owner", home.is_some_and(|team| team.owners.first() == Some(&user.id)));
+        set(&mut shown, "is_restricted", user.restricted || user.ultra_restricted);
+        set(&mut shown, "is_ultra_restricted", user.ultra_restricted);
         if user.invited {
-            shown["is_invited_user"] = true.into();
+            set(&mut shown, "is_invited_user", true);
         }
     }
     shown
@@ -143,7 +150,7 @@ pub(super) fn channel(slack: &SlackFake, channel: &SlackChannel, viewer: &str) -
         "num_members": channel.members.len(),
     });
     if channel.ext_shared {
-        shown["conversation_host_id"] = channel.host.as_ref().unwrap_or(team).as_str().into();
+        set(&mut shown, "conversation_host_id", channel.host.as_ref().unwrap_or(team).as_str());
     }
     shown
 }

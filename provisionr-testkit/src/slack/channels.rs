@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::SlackFake;
-use super::answer::{self, arg, is_set, ok, page, refuse, text};
+use super::answer::{self, arg, is_set, ok, page, refuse, set, text};
 use super::state::SlackChannel;
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
@@ -122,7 +122,7 @@ pub(super) fn invite(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContex
     let channel = visible(slack, &channel.id, cx)?;
     let mut fields = json!({ "channel": answer::channel(slack, channel, &me) });
     if !listed.is_empty() {
-        fields["errors"] = listed.into();
+        set(&mut fields, "errors", listed);
     }
     ok(fields)
 }
@@ -140,8 +140,8 @@ pub(super) fn join(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContext)
     let channel = visible(slack, &channel.id, cx)?;
     let mut fields = json!({ "channel": answer::channel(slack, channel, &me) });
     if was_in {
-        fields["warning"] = "already_in_channel".into();
-        fields["response_metadata"] = json!({ "warnings": ["already_in_channel"] });
+        set(&mut fields, "warning", "already_in_channel");
+        set(&mut fields, "response_metadata", json!({ "warnings": ["already_in_channel"] }));
     }
     ok(fields)
 }

@@ -272,7 +272,13 @@ const METHODS: &[Method] = {
         method("/api/conversations.list", &["channels:read", "groups:read"], 20, Read, channels::list),
         method("/api/conversations.info", &["channels:read", "groups:read"], 50, Read, channels::info),
         method("/api/conversations.members", &["channels:read", "groups:read"], 100, Read, channels::members),
-        method("/api/conversations.invite", &["channels:write.invites", "groups:write.invites", "channels:manage", "channels:write", "groups:write"], 50, Write, channels::invite),
+        method(
+            "/api/conversations.invite",
+            &["channels:write.invites", "groups:write.invites", "channels:manage", "channels:write", "groups:write"],
+            50,
+            Write,
+            channels::invite,
+        ),
         method("/api/conversations.kick", &["channels:manage", "channels:write", "groups:write"], 50, Write, channels::kick),
         method("/api/conversations.join", &["channels:join", "channels:write"], 50, Write, channels::join),
         method("/api/usergroups.list", &["usergroups:read"], 20, Read, usergroups::list),
@@ -331,7 +337,9 @@ impl Fake for SlackFake {
         }
         let refuse = |status: u16, code: &str| if is_scim(request) { scim::refuse(status, code) } else { answer::refuse(code) };
         let Some(given) = request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")) else { return Err(refuse(401, "not_authed")) };
-        let Some(token) = self.workspace.tokens.get(given) else { return Err(refuse(401, if is_scim(request) { "invalid_authentication" } else { "invalid_auth" })) };
+        let Some(token) = self.workspace.tokens.get(given) else {
+            return Err(refuse(401, if is_scim(request) { "invalid_authentication" } else { "invalid_auth" }));
+        };
         if let Some(code) = &token.refused {
             return Err(refuse(401, code));
         }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::SlackFake;
+use super::answer;
 use super::state::{Plan, SlackUser};
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
@@ -47,8 +48,8 @@ fn shown(user: &SlackUser) -> Value {
         "groups": [],
     });
     if user.restricted || user.ultra_restricted {
-        shown["schemas"] = json!([USER, GUEST]);
-        shown[GUEST] = json!({ "type": if user.ultra_restricted { "single" } else { "multi" } });
+        answer::set(&mut shown, "schemas", json!([USER, GUEST]));
+        answer::set(&mut shown, GUEST, json!({ "type": if user.ultra_restricted { "single" } else { "multi" } }));
     }
     shown
 }
@@ -142,9 +143,9 @@ pub(super) fn patch(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContext
     let mut after = before.clone();
     let mut active = None;
     for operation in body.get("Operations").and_then(Value::as_array).into_iter().flatten() {
-        let remove = operation["op"] == "remove";
-        let value = if remove { Value::Null } else { operation["value"].clone() };
-        let fields = match operation["path"].as_str() {
+        let remove = operation.get("op").is_some_and(|op| op == "remove");
+        let value = if remove { Value::Null } else { operation.get("value").cloned().unwrap_or_default() };
+        let fields = match operation.get("path").and_then(Value::as_str) {
             Some(path) if path.contains(['[', '.']) => return Err(cx.unsupported(call.request, "a path into an attribute")),
             Some(path) => [(path.to_owned(), value)].into_iter().collect(),
             None => value.as_object().cloned().unwrap_or_default(),

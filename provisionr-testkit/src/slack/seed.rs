@@ -208,7 +208,11 @@ pub(super) fn act(slack: &mut SlackFake, act: &Act, cx: &mut FakeContext) -> Res
             let key = act.text("usergroup")?;
             let id = slack.workspace.usergroup(key).map(|group| group.id.clone());
             let group = id.and_then(|id| slack.workspace.usergroups.get_mut(&id)).ok_or_else(|| ActError::new(format!("no user group is called `{key}`")))?;
-            if act.act == "join_usergroup" { group.users.insert(user.clone()) } else { group.users.remove(&user) };
+            if act.act == "join_usergroup" {
+                group.users.insert(user.clone())
+            } else {
+                group.users.remove(&user)
+            };
         }
         "accept_invitation" => {
             let known = slack.workspace.users.get_mut(&user).filter(|user| user.invited).ok_or_else(|| ActError::new("no invitation is open"))?;

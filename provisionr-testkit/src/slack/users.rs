@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::SlackFake;
-use super::answer::{self, arg, is_set, ok, page, refuse, text};
+use super::answer::{self, arg, is_set, ok, page, refuse, set, text};
 use super::state::{Invited, Plan, SlackUser};
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
@@ -23,7 +23,7 @@ pub(super) fn auth_test(slack: &mut SlackFake, _: &Call<'_>, cx: &mut FakeContex
         "is_enterprise_install": false,
     });
     if user.is_some_and(|user| user.bot) {
-        fields["bot_id"] = "B0000000001".into();
+        set(&mut fields, "bot_id", "B0000000001");
     }
     ok(fields)
 }
@@ -53,7 +53,7 @@ pub(super) fn list(slack: &mut SlackFake, call: &Call<'_>, _: &mut FakeContext) 
     let users = users.map(|user| (user.id.clone(), answer::user(slack, user))).collect();
     let reply = page(slack, call, "members", 1000, users)?;
     let mut body = reply.to_json();
-    body["cache_ts"] = 1_700_000_000.into();
+    set(&mut body, "cache_ts", 1_700_000_000);
     Ok(FakeResponse::json(200, &body))
 }
 
