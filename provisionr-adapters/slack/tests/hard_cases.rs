@@ -134,7 +134,8 @@ async fn not_in_channel_means_the_app_on_an_invitation_and_the_user_on_a_removal
 
 #[tokio::test]
 async fn the_general_channel_lets_nobody_go() {
-    let error = Script::new([info(&json!({ "is_general": true })), (KICK, refused("cant_kick_from_general"))]).apply(Change::Revoke(channel())).await.unwrap_err();
+    let error =
+        Script::new([info(&json!({ "is_general": true })), (KICK, refused("cant_kick_from_general"))]).apply(Change::Revoke(channel())).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (&ErrorKind::Refused, Effect::None));
 }
 
@@ -152,7 +153,8 @@ async fn a_channel_another_company_hosts_is_theirs_and_one_of_ours_is_told_to_be
 
 #[tokio::test]
 async fn a_private_channel_tied_to_groups_of_the_identity_provider_is_theirs() {
-    let steps = [info(&json!({ "is_private": true })), ("admin.conversations.restrictAccess.listGroups channel_id=C1", json!({ "ok": true, "group_ids": ["S99"] }))];
+    let steps =
+        [info(&json!({ "is_private": true })), ("admin.conversations.restrictAccess.listGroups channel_id=C1", json!({ "ok": true, "group_ids": ["S99"] }))];
     let error = Script::over(grid(), steps).apply(Change::Grant(channel())).await.unwrap_err();
     assert!(*error.kind() == ErrorKind::OwnedElsewhere && error.to_string().contains("S99"), "{error}");
 }

@@ -49,7 +49,7 @@ use crate::system::FakeSystem;
 /// ```
 ///
 /// Acts: `join_channel {user, channel}`, `leave_channel {user, channel}`, `join_usergroup {user, usergroup}`,
-/// `leave_usergroup {user, usergroup}`, `accept_invitation {user}`, `deactivate {user}`, `reactivate {user}`, `log_in {user}`,
+/// `leave_usergroup {user, usergroup}`, `accept_invitation {user}`, `deactivate {user}`, `reactivate {user}`, `forget {user}`, `log_in {user}`,
 /// `set_role {user, team, role}`, `archive_channel {channel}`, `hide_channel {channel}` (made private, the app's bot taken out),
 /// `refuse_token {token, code}`.
 ///

@@ -234,6 +234,7 @@ pub(super) fn act(slack: &mut SlackFake, act: &Act, cx: &mut FakeContext) -> Res
                 _ => false,
             };
         }
+        "forget" => drop(slack.workspace.users.remove(&user)),
         "deactivate" => slack.deactivate(&user, cx),
         "reactivate" => slack.activate(&user, cx),
         "log_in" => {
