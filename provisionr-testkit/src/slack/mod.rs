@@ -180,6 +180,11 @@ impl SlackFake {
         self
     }
 
+    /// The methods it plays.
+    pub fn methods() -> impl Iterator<Item = &'static str> {
+        METHODS.iter().filter_map(|method| method.path.strip_prefix("/api/"))
+    }
+
     /// Runs it by a clock of its own.
     pub fn start(self) -> FakeSystem<Self> {
         FakeSystem::new(self)
