@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use provisionr_http::{HttpClient, RequestBuilder, path};
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, BatchOutcome, CallContext, Change, Check, Coverage, Cursor, Descriptor, ErrorKind,
-    Found, Grant, KindName, ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolution, Resolved, Result, Scope, Target, TargetName,
+    Found, Grant, KindName, ListScope, Observation, Outcome, Owner, Page, PageRequest, Probe, Request, Resolution, Resolved, Result, Scope, Target, TargetName,
     probe_by_looking,
 };
 use serde::{Deserialize, Serialize};
@@ -81,8 +81,10 @@ pub(crate) fn named(names: &[TargetName], targets: &[Target], sign: char) -> Vec
 /// Where a list of all grants of a kind stands: at which targets, and where in the list of the first of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Place {
-    /// Targets of the page at work that are still to come.
-    pub(crate) left: Vec<String>,
+    /// Targets of the page at work that are still to come, and who else decides about each.
+    pub(crate) left: Vec<(String, Option<Owner>)>,
+    /// Whose token it is: asked once for a whole list.
+    pub(crate) me: Option<String>,
     next: Option<Cursor>,
     grants: Option<Cursor>,
 }
@@ -100,7 +102,7 @@ impl Place {
     }
 
     pub(crate) fn fill(&mut self, page: Page<Target>) {
-        self.left = page.items.iter().map(|target| target.id.as_str().to_owned()).collect();
+        self.left = page.items.into_iter().map(|target| (target.id.as_str().to_owned(), target.owner)).collect();
         self.next = page.next;
     }
 
@@ -310,7 +312,7 @@ impl Adapter for Slack {
             }
             (ListScope::Target(_, channel), INVITE_TO_CHANNEL) => self.list_members(cx, channel.as_str(), page).await,
             (ListScope::Target(_, group), ADD_TO_USERGROUP) => self.list_group_members(cx, Some(group.as_str())).await,
-            (ListScope::Target(_, team), _) => self.list_roles(cx, team.as_str()).await,
+            (ListScope::Target(_, team), _) => Ok(Page::last(self.roles_in(cx, team.as_str()).await?)),
             (ListScope::Kind(_), INVITE_TO_CHANNEL) => self.list_memberships(cx, page).await,
             (ListScope::Kind(_), ADD_TO_USERGROUP) => self.list_group_members(cx, None).await,
             (ListScope::Kind(_), _) => self.list_all_roles(cx, page).await,

@@ -226,22 +226,32 @@ impl Slack {
     pub(crate) async fn list_members(&self, cx: &CallContext, channel: &str, page: &PageRequest) -> Result<Page<Grant>> {
         let Some(found) = self.channel(cx, channel).await? else { return Err(meaning("channel_not_found")) };
         let me = self.me(cx, &self.web).await?.0;
+        self.members(cx, channel, found.host(), &me, page).await
+    }
+
+    async fn members(&self, cx: &CallContext, channel: &str, host: Option<Owner>, me: &str, page: &PageRequest) -> Result<Page<Grant>> {
         let paging = Paging::token("/response_metadata/next_cursor", "cursor").items("/members").sized("limit", MEMBERS);
         let mut members = self.web.get(path!["conversations.members"]).query("channel", channel).page::<String>(cx, page, &paging).await?;
-        members.items.retain(|member| *member != me);
-        Ok(members.map(|member| membership(&member, &found)))
+        members.items.retain(|member| member != me);
+        Ok(members.map(|member| place(&member, channel, host.clone())))
     }
 
     pub(crate) async fn list_memberships(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Grant>> {
-        let mut place = Place::read(page)?;
-        if place.left.is_empty() {
-            let channels = self.list_channels(cx, &place.targets()).await?;
-            place.fill(channels);
+        let mut at = Place::read(page)?;
+        if at.left.is_empty() {
+            let channels = self.list_channels(cx, &at.targets()).await?;
+            at.fill(channels);
         }
-        match place.left.first() {
-            Some(channel) => place.clone().go_on(self.list_members(cx, channel, &place.grants(page)).await?),
-            None => place.go_on(Page::last(Vec::new())),
-        }
+        let me = match &at.me {
+            Some(me) => me.clone(),
+            None => self.me(cx, &self.web).await?.0,
+        };
+        at.me = Some(me.clone());
+        let grants = match at.left.first() {
+            Some((channel, host)) => self.members(cx, channel, host.clone(), &me, &at.grants(page)).await?,
+            None => Page::last(Vec::new()),
+        };
+        at.go_on(grants)
     }
 }
 
@@ -261,8 +271,12 @@ pub(crate) fn live(account: &Account) -> Result<()> {
 }
 
 fn membership(user: &str, channel: &Channel) -> Grant {
-    let grant = Grant::direct(user, Entitlement::new(INVITE_TO_CHANNEL, channel.id.as_str()));
-    match channel.host() {
+    place(user, &channel.id, channel.host())
+}
+
+fn place(user: &str, channel: &str, host: Option<Owner>) -> Grant {
+    let grant = Grant::direct(user, Entitlement::new(INVITE_TO_CHANNEL, channel));
+    match host {
         Some(host) => grant.from_source(Source::Owned(host)),
         None => grant,
     }

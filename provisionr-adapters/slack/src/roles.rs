@@ -2,7 +2,7 @@
 
 use provisionr_http::{Paging, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Coverage, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Result, Scope,
+    Account, AdapterError, CallContext, Coverage, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Result, Scope, Target,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,6 @@ use crate::adapter::{Place, Slack, plain_id};
 use crate::channels::live;
 use crate::errors::meaning;
 use crate::wire::Team;
-use provisionr_sdk::Target;
 
 pub(crate) const ASSIGN_WORKSPACE_ROLE: &str = "assign_workspace_role";
 
@@ -37,7 +36,7 @@ impl Slack {
     }
 
     /// All roles in one workspace; whether owners are listed as admins too is not said, and they count as owners.
-    async fn roles_in(&self, cx: &CallContext, team: &str) -> Result<Vec<Grant>> {
+    pub(crate) async fn roles_in(&self, cx: &CallContext, team: &str) -> Result<Vec<Grant>> {
         let owners = self.holders(cx, team, OWNER).await?;
         let admins = self.holders(cx, team, ADMIN).await?;
         let admins = admins.into_iter().filter(|user| !owners.contains(user)).map(|user| grant(&user, team, ADMIN)).collect::<Vec<_>>();
@@ -126,20 +125,17 @@ impl Slack {
         }
     }
 
-    pub(crate) async fn list_roles(&self, cx: &CallContext, team: &str) -> Result<Page<Grant>> {
-        Ok(Page::last(self.roles_in(cx, team).await?))
-    }
-
     pub(crate) async fn list_all_roles(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Grant>> {
-        let mut place = Place::read(page)?;
-        if place.left.is_empty() {
-            let teams = self.list_teams(cx, &place.targets()).await?;
-            place.fill(teams);
+        let mut at = Place::read(page)?;
+        if at.left.is_empty() {
+            let teams = self.list_teams(cx, &at.targets()).await?;
+            at.fill(teams);
         }
-        match place.left.first() {
-            Some(team) => place.clone().go_on(self.list_roles(cx, team).await?),
-            None => place.go_on(Page::last(Vec::new())),
-        }
+        let grants = match at.left.first() {
+            Some((team, _)) => self.roles_in(cx, team).await?,
+            None => Vec::new(),
+        };
+        at.go_on(Page::last(grants))
     }
 }
 

@@ -109,7 +109,7 @@ fn as_json_schema(value: &mut Value) {
             fields.values_mut().for_each(as_json_schema);
             let mut choices: Vec<Value> = alternatives.and_then(|mut choices| choices.as_array_mut().map(std::mem::take)).unwrap_or_default();
             choices.iter_mut().for_each(as_json_schema);
-            if choices.is_empty() && nullable && fields.len() > 0 {
+            if choices.is_empty() && nullable && !fields.is_empty() {
                 choices.push(value.clone());
             }
             if nullable && !choices.is_empty() {
