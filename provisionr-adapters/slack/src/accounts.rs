@@ -204,6 +204,9 @@ impl Slack {
             return Err(AdapterError::invalid_request(format!("users have no attribute `{unknown}`")));
         }
         let before = self.account(&self.user_or_gone(cx, account.id.as_str()).await?);
+        if let Some(owner) = &before.managed_by {
+            return Err(AdapterError::owned_elsewhere(format!("{owner} decides about this user")));
+        }
         let differs = |(name, wanted): &(&String, &Option<Value>)| before.profile.get(*name) != wanted.as_ref();
         let changed: Map<String, Value> = delta.0.iter().filter(differs).map(|(name, wanted)| (name.clone(), wanted.clone().unwrap_or_default())).collect();
         let receipt = Receipt::new().before_account(before.clone());
