@@ -241,6 +241,7 @@ async fn a_leaver_who_never_came_loses_the_invitation_and_owners_are_left_alone(
     let fake = SlackFake::new().with_plan(Plan::Enterprise).with_channel("sales").start();
     let slack = over(&fake, grid());
     slack.apply(&cx(), &joiner(&fake, &["sales"])).await.unwrap();
+    assert!(slack.descriptor().accounts.transition_between(AccountState::Invited, AccountState::Deactivated).is_some());
     slack.apply(&cx(), &on(&fake, SARAH, Change::SetState(AccountState::Deactivated))).await.unwrap();
     assert!(fake.accept_invitation(SARAH).is_err());
     for change in [Change::SetState(AccountState::Deactivated), Change::EndSessions] {
@@ -274,7 +275,7 @@ async fn scim_answers_with_and_without_a_body_and_names_taken_by_others() {
     assert_eq!(fake.user(SARAH).unwrap().name, "sarah.chen");
     fake.act(Act::new("refuse_token", json!({ "token": SlackFake::ADMIN_TOKEN, "code": "invalid_authentication" }))).unwrap();
     let error = slack.apply(&cx(), &on(&fake, SARAH, Change::SetState(AccountState::Deactivated))).await.unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Unauthenticated, "told in the form of SCIM 1");
+    assert_eq!((error.kind(), error.code()), (&ErrorKind::Unauthenticated, Some("invalid_authentication")), "told in the form of SCIM 1");
 }
 
 #[tokio::test(start_paused = true)]
