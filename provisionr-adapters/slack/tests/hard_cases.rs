@@ -210,7 +210,7 @@ async fn in_a_batch_a_culprit_is_told_and_the_others_are_left_open() {
     const ALL: &str = "conversations.invite channel=C1&users=U1,U2,U3";
     let refusal = json!({ "ok": false, "error": "ura_max_channels", "errors": [culprit("U2", "ura_max_channels")] });
     let outcomes = together(vec![info(&json!({})), (ALL, refusal)]).await;
-    assert_eq!(outcomes.keys().map(|key| key.as_str()).collect::<Vec<_>>(), ["k-U2"]);
+    assert_eq!(outcomes.keys().map(provisionr_sdk::IdempotencyKey::as_str).collect::<Vec<_>>(), ["k-U2"]);
     assert_eq!(outcomes.values().next().unwrap().as_ref().unwrap_err().kind(), &ErrorKind::Refused);
     // One who is in already is no reason to keep the others out.
     let refusal = json!({ "ok": false, "error": "already_in_channel", "errors": [culprit("U2", "already_in_channel")] });
