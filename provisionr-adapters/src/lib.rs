@@ -16,7 +16,8 @@ pub use provisionr_http as http;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
 
-#[cfg(feature = "systems")]
-pub mod systems;
 #[cfg(feature = "slack")]
 pub use provisionr_slack as slack;
+
+#[cfg(feature = "systems")]
+pub mod systems;

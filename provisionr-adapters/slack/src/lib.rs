@@ -7,6 +7,7 @@ mod config;
 mod errors;
 mod roles;
 mod scim;
+mod settings;
 mod usergroups;
 mod wire;
 
@@ -14,4 +15,5 @@ pub use adapter::Slack;
 pub use channels::InviteToChannel;
 pub use config::SlackConfig;
 pub use roles::AssignWorkspaceRole;
+pub use settings::Settings;
 pub use usergroups::AddToUsergroup;

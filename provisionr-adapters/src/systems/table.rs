@@ -17,4 +17,5 @@ macro_rules! types {
 types! {
     "gitlab": provisionr_gitlab,
     "okta": provisionr_okta,
+    "slack": provisionr_slack,
 }

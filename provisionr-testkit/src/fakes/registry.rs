@@ -3,6 +3,7 @@
 use crate::clock::FakeClock;
 use crate::gitlab::GitlabFake;
 use crate::okta::OktaFake;
+use crate::slack::SlackFake;
 use crate::system::FakeSystem;
 
 /// One type of system.
@@ -26,6 +27,12 @@ pub(super) const TYPES: &[FakeType] = &[
         credentials: &[("token", GitlabFake::TOKEN)],
     },
     FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
+    FakeType {
+        name: "slack",
+        start: |clock| FakeSystem::with_clock(SlackFake::new(), clock).erased(),
+        path: "/api",
+        credentials: &[("token", SlackFake::BOT_TOKEN)],
+    },
 ];
 
 pub(super) fn named(name: &str) -> Option<&'static FakeType> {
