@@ -26,7 +26,7 @@ pub(crate) use claims::Claims;
 use gate::Gate;
 pub(crate) use load::{LoadedRun, load};
 pub(crate) use mover::Moved;
-pub(crate) use project::Projection;
+pub(crate) use project::{Projection, links};
 
 /// The systems of a host, by name.
 pub(crate) type Systems = BTreeMap<SystemName, Arc<dyn Adapter>>;

@@ -36,6 +36,9 @@ impl Projection {
 
     /// The writes that follow from a transition; `state` has taken it already.
     pub(crate) fn take(&mut self, plan: &Plan, state: &RunState, transition: &Transition) -> Vec<Write> {
+        if matches!(transition, Transition::Opened { .. }) {
+            return links(plan);
+        }
         let Some(place) = transition.operation().and_then(|id| state.place(id)) else {
             return Vec::new();
         };
@@ -115,6 +118,12 @@ impl Projection {
         }
         writes
     }
+}
+
+/// The accounts that a plan has found and works on are the subject's from the moment the run is opened.
+pub(crate) fn links(plan: &Plan) -> Vec<Write> {
+    let known = plan.accounts.iter().filter_map(|(system, who)| Some((system, who.known.as_ref()?)));
+    known.map(|(system, account)| Write::Link(LinkRow { subject: plan.subject.clone(), system: system.clone(), account: account.clone() })).collect()
 }
 
 #[cfg(test)]

@@ -229,7 +229,11 @@ impl<'e> Reader<'e, '_, '_> {
             topology,
             lifecycle: self.reading.rules.rules().lifecycle().clone(),
             occasion: self.reading.occasion,
-            who: who.clone(),
+            who: match &account {
+                // What is given to the account is remembered under its id.
+                AccountView::Known(account) => AccountQuery { known: Some(account.id.clone()), keys: who.keys.clone() },
+                _ => who.clone(),
+            },
             open_keys: open_keys.to_vec(),
             account,
             wanted,

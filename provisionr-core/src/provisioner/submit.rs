@@ -33,7 +33,8 @@ impl Provisioner {
         loop {
             let plan = self.plan(event).await?;
             match self.submit(plan, event.id(), actor.clone()).await {
-                Err(AccessError::PlanAgain(_)) if tries < TRIES => tries += 1,
+                // An account it works on has become another subject's: the next plan sees that.
+                Err(AccessError::PlanAgain(_) | AccessError::Store(StoreError::Claimed { .. })) if tries < TRIES => tries += 1,
                 result => return result,
             }
         }
@@ -73,6 +74,7 @@ impl Provisioner {
             None => {
                 let (open, id) = self.open(&plan, event, actor, at)?;
                 writes.push(open);
+                writes.extend(crate::executor::links(&plan));
                 for run in &earlier {
                     let message = Message::Close { by: id.clone() };
                     let (bytes, number) = (message.to_bytes()?, Digest::of([id.as_str().as_bytes()]).number());

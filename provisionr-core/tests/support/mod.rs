@@ -1,6 +1,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod hooked;
+mod people;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use provisionr_core::*;
 use provisionr_testkit::{MemoryAdapter, World};
 
 pub use hooked::Hooked;
+pub use people::*;
 
 pub fn start() -> Timestamp {
     "2024-11-24T09:00:00Z".parse().unwrap()
