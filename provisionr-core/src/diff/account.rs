@@ -121,7 +121,10 @@ impl Builder<'_> {
     /// comes back. What people switched off for reasons of their own stays off.
     fn usable(&self, account: &Account) -> Result<Option<Operation>, String> {
         if matches!(account.state, AccountState::Active | AccountState::Invited) || account.settling == Some(AccountState::Active) {
-            return Ok(None);
+            // A run that gives way may still switch it off.
+            let back = self.view.descriptor.accounts.transitions.iter().any(|transition| transition.to == AccountState::Active);
+            let again = self.view.pending.off && account.state != AccountState::Invited && back && self.lacks(&Ability::SetState).is_none();
+            return Ok(again.then(|| self.operation("account", Change::SetState(AccountState::Active))));
         }
         let transition = self.view.descriptor.accounts.transition_between(account.state, AccountState::Active);
         // The vendor locks people out for a while, and lets them in again by itself.
@@ -131,7 +134,7 @@ impl Builder<'_> {
         if transition.is_none() {
             return Err(format!("the account is {}, and the adapter cannot make it active", account.state));
         }
-        if account.state > AccountState::Active && !self.view.occasion.comes_back && !self.switched_off(account) {
+        if account.state > AccountState::Active && !self.view.occasion.comes_back && !self.switched_off(account) && !self.view.pending.off {
             return Err(format!(
                 "the account is {}, and somebody else made it so: who did may lift it, or an event may tell that the person is back",
                 account.state

@@ -18,7 +18,7 @@ use super::{Executor, MoveError, Projection, load};
 use crate::digest::Digest;
 use crate::observer::Progress;
 use crate::plan::{Action, Operation, Plan};
-use crate::run::{self, Ending, Failure, Message, Phase, RunState, Seen, Step, Then, Transition};
+use crate::run::{self, Ending, Failure, Message, OperationState, Phase, RunState, Seen, Step, Then, Transition};
 use crate::store::{Commit, Rank, RunFilter, RunRow, StoreError, WaitRow, Write};
 use provisionr_sdk::{AdapterError, Before, Change, ErrorKind, Expect, IdentityKey, Receipt, Request, RetryHint, SystemName, Timestamp, Wait, WaitReason};
 
@@ -30,6 +30,9 @@ const MAIL: Duration = Duration::from_secs(1);
 
 /// How long an operation rests while an older run has a write under way about the same thing.
 const CONTESTED: Duration = Duration::from_secs(2);
+
+/// How long it rests while a person has to say what became of that write.
+const CONTESTED_LONG: Duration = Duration::from_secs(60);
 
 /// How often is looked whether something has been done by hand.
 const BY_HAND: Duration = Duration::from_secs(60 * 60);
@@ -122,8 +125,10 @@ impl Executor {
         loop {
             let stopping = *stop.borrow();
             if !stopping {
-                mover.take_mail(mail.has_changed().unwrap_or(false)).await?;
+                let new = mail.has_changed().unwrap_or(false);
+                // Before the inbox is read: what comes meanwhile is news again.
                 mail.mark_unchanged();
+                mover.take_mail(new).await?;
                 mover.look_around().await?;
             }
             if stopping {
@@ -211,7 +216,8 @@ impl Mover<'_> {
 
     /// Starts what is due, as far as the limits allow; a full system holds up no other.
     fn start_due(&mut self) -> Result<(), MoveError> {
-        for step in self.state.take_due(self.executor.clock.now(), usize::MAX) {
+        // A clock that was set back holds nothing up that is due by the journal.
+        for step in self.state.take_due(self.now(), usize::MAX) {
             let system = self.operation(step.index())?.system.clone();
             self.queues.entry(system).or_default().push_back(step);
         }
@@ -251,9 +257,9 @@ impl Mover<'_> {
                 let (at, wait) = (self.now(), Wait::new(WaitReason::Until, verification.after));
                 return self.record(Transition::WaitOpened { op: operation.id.clone(), at, look_at: at + wait.look_after, wait });
             }
-            if self.others.contest(operation) {
+            if let Some(rest) = self.others.contest(operation) {
                 self.leave(&operation.system);
-                self.state.look_again(place, self.executor.clock.now() + CONTESTED);
+                self.state.look_again(place, self.now() + rest);
                 return Ok(());
             }
         }
@@ -354,9 +360,13 @@ impl Mover<'_> {
             let descriptor = adapter.descriptor();
             descriptor.timeout + descriptor.late_effect
         });
-        let before = match &operation.expect {
-            Expect::Absent => Before::Absent,
-            Expect::Grant(grant) => Before::Grant(grant.clone()),
+        let before = match (&operation.expect, operation.action.change()) {
+            (Expect::Absent, _) => Before::Absent,
+            (Expect::Grant(grant), _) => Before::Grant(grant.clone()),
+            (_, Some(Change::SetState(state))) => {
+                let found = self.accounts.get(&operation.system).and_then(|account| account.get());
+                found.filter(|account| account.state != *state).map_or(Before::NotSeen, |account| Before::Account(account.clone()))
+            }
             _ => Before::NotSeen,
         };
         let attempt = self.state.operation(place).map_or(1, |state| state.attempts + 1);
@@ -459,6 +469,14 @@ impl Mover<'_> {
     async fn looked(&mut self, step: Step, operation: &Operation, result: Result<(Seen, Option<Wait>), Failure>) -> Result<(), MoveError> {
         let place = step.index();
         let now = self.now();
+        let due = match (step, self.state.operation(place).map(|state| &state.phase)) {
+            (Step::Attempt(_), Some(Phase::Ready(_))) | (Step::Settle(_), Some(Phase::Doubt(_))) | (Step::Look(_), Some(Phase::Waiting { .. })) => true,
+            // A person has decided meanwhile.
+            _ => false,
+        };
+        if !due {
+            return Ok(());
+        }
         let counts = self.looks.entry(place).or_default();
         counts.looks += 1;
         let counts = *counts;
@@ -540,6 +558,9 @@ impl Mover<'_> {
 
     fn verified(&mut self, place: usize, operation: &Operation, result: Result<Verified, Failure>) -> Result<(), MoveError> {
         let (now, op) = (self.now(), operation.id.clone());
+        if !matches!(self.state.operation(place).map(|state| &state.phase), Some(Phase::Waiting { .. })) {
+            return Ok(());
+        }
         let counts = self.looks.entry(place).or_default();
         counts.looks += 1;
         let looks = counts.looks;
@@ -554,7 +575,11 @@ impl Mover<'_> {
                 self.looks.remove(&place);
                 self.record(Transition::Stuck { op, at: now, why: format!("{SURFACED}{what}") })
             }
-            Ok(Verified::NotYet(why)) => {
+            Ok(Verified::Unclear(why)) if looks >= decide::UNCLEAR_LOOKS => {
+                self.looks.remove(&place);
+                self.record(Transition::Stuck { op, at: now, why: format!("it cannot be seen whether the person is out: {why}") })
+            }
+            Ok(Verified::NotYet(why) | Verified::Unclear(why)) => {
                 tracing::warn!(run = %self.run.id, system = %operation.system, %why, "a leaver cannot be verified yet");
                 let failure = Failure::from(&AdapterError::not_ready(why));
                 let at = decide.look_failed(op.as_str(), &failure, looks, now);
@@ -616,12 +641,29 @@ impl Mover<'_> {
         }
         let store = &*self.executor.store;
         let runs = store.runs(&RunFilter::all().subject(self.run.subject.clone()).unsettled()).await?;
-        let mut unsettled = BTreeSet::new();
+        let mut unsettled = BTreeMap::new();
         let older: Vec<_> = runs.iter().filter(|run| run.id != self.run.id && run.opened_at <= self.run.opened_at).collect();
         for run in &older {
-            let loaded = load(store, run).await?;
-            let open = loaded.plan.operations.iter().zip(loaded.state.operations()).filter(|(_, state)| state.open.is_some());
-            unsettled.extend(open.map(|(operation, _)| difference(operation)));
+            let loaded = match load(store, run).await {
+                Err(MoveError::Store(error)) => return Err(error.into()),
+                // It is set aside, and begins nothing.
+                Err(error) => {
+                    tracing::error!(run = %self.run.id, older = %run.id, %error, "what an older run has under way cannot be read");
+                    continue;
+                }
+                Ok(loaded) => loaded,
+            };
+            // Until it has heard that it gives way, it may begin whatever it has not done.
+            let may_begin = |state: &OperationState| !loaded.state.is_closing() && !state.phase.is_final();
+            for (operation, state) in loaded.plan.operations.iter().zip(loaded.state.operations()) {
+                let rest = match &state.phase {
+                    // Nothing moves it but a person.
+                    Phase::Stuck(_) if state.open.is_some() => CONTESTED_LONG,
+                    _ if state.open.is_some() || may_begin(state) => CONTESTED,
+                    _ => continue,
+                };
+                unsettled.insert(difference(operation), rest);
+            }
         }
         self.others.looked = Some(Instant::now());
         self.others.alone = older.is_empty();
@@ -745,7 +787,7 @@ struct Others {
     looked: Option<Instant>,
     /// No older run has anything under way, nor will it have.
     alone: bool,
-    unsettled: BTreeSet<(SystemName, String)>,
+    unsettled: BTreeMap<(SystemName, String), Duration>,
 }
 
 impl Others {
@@ -757,15 +799,20 @@ impl Others {
         !self.alone && self.looked.is_none_or(|looked| looked.elapsed() >= CONTESTED)
     }
 
-    /// Whether an older run has a write under way about the same thing.
-    fn contest(&self, operation: &Operation) -> bool {
-        !self.unsettled.is_empty() && self.unsettled.contains(&difference(operation))
+    /// How long an operation rests, if an older run has a write under way about the same thing.
+    fn contest(&self, operation: &Operation) -> Option<Duration> {
+        if self.unsettled.is_empty() { None } else { self.unsettled.get(&difference(operation)).copied() }
     }
 }
 
 /// What an operation is about: the same for a grant and its revocation.
 fn difference(operation: &Operation) -> (SystemName, String) {
-    let what = operation.grant_key.as_ref().map_or_else(|| operation.id.to_string(), ToString::to_string);
+    let what = match (&operation.grant_key, operation.action.change()) {
+        (Some(key), _) => key.to_string(),
+        // Whatever makes an account, or switches it on or off, is about the account.
+        (None, Some(Change::EnsureAccount(_) | Change::SetState(_))) => crate::record::ACCOUNT_STATE.to_owned(),
+        _ => operation.id.to_string(),
+    };
     (operation.system.clone(), what)
 }
 

@@ -113,7 +113,9 @@ impl Projection {
                     .extend(operation.carries.iter().zip(&spec.entitlements).map(|(carried, entitlement)| give(carried.key.to_string(), entitlement.clone())));
             }
             (Change::Grant(entitlement), Some(key)) if ours == Ours::Made => writes.push(give(key.to_string(), entitlement.clone())),
-            (Change::Revoke(_) | Change::Withdraw(_), Some(key)) if done => writes.push(dropped(key.to_string())),
+            (Change::Revoke(_), Some(key)) if done => writes.push(dropped(key.to_string())),
+            // Where there was no invitation to withdraw any more, it may have been accepted.
+            (Change::Withdraw(_), Some(key)) if done && ours == Ours::Made => writes.push(dropped(key.to_string())),
             _ => {}
         }
         writes

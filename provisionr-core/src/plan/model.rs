@@ -211,6 +211,11 @@ impl Operation {
         shown.to_string()
     }
 
+    /// Whether a person makes the change.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        matches!(self.action, Action::ByHand(_))
+    }
+
     /// Everything that comes before it.
     pub fn before(&self) -> impl Iterator<Item = &OperationId> {
         self.after.iter().chain(&self.after_any)
@@ -290,6 +295,8 @@ pub(crate) struct Basis {
     pub(crate) subject: Subject,
     /// Runs of the subject that were not over, and what they have under way.
     pub(crate) over: BTreeSet<RunId>,
+    /// What those runs were through with.
+    pub(crate) spent: BTreeSet<OperationId>,
     /// Since when they have waited for what this plan waits for too.
     pub(crate) adopts: BTreeMap<OperationId, Timestamp>,
 }

@@ -168,6 +168,7 @@ impl ProvisionerBuilder {
             rules: RwLock::new(Arc::new(rules)),
             news: Arc::new(News::default()),
             checks: super::checks::Checks::default(),
+            turns: super::submit::Turns::default(),
             descriptors,
         })))
     }

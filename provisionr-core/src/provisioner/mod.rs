@@ -87,6 +87,7 @@ struct Inner {
     rules: RwLock<Arc<CheckedRules>>,
     news: Arc<News>,
     checks: checks::Checks,
+    turns: submit::Turns,
     descriptors: std::collections::BTreeMap<provisionr_sdk::SystemName, Digest>,
 }
 
@@ -139,9 +140,14 @@ impl Provisioner {
     /// When the store or the directory fails, or operations wait for each other in a circle.
     pub async fn plan(&self, event: &Event) -> Result<Plan, AccessError> {
         let id = &event.subject().id;
-        let known = [self.0.directory.subject(id).await?, self.stored(id).await?];
+        let stored = self.stored(id).await?;
+        // What was planned for a newer version has seen them come back already.
+        let late = stored.as_ref().is_some_and(|stored| stored.version > event.subject().version);
+        let occasion = event.occasion();
+        let occasion = Occasion { comes_back: occasion.comes_back && !late, ..occasion };
+        let known = [self.0.directory.subject(id).await?, stored];
         let newest = known.into_iter().flatten().filter(|known| known.version > event.subject().version).max_by_key(|known| known.version);
-        self.plan_subject(newest.as_ref().unwrap_or_else(|| event.subject()), event.occasion(), &Names::default()).await
+        self.plan_subject(newest.as_ref().unwrap_or_else(|| event.subject()), occasion, &Names::default()).await
     }
 
     /// Plans what a subject of the directory should have. Only reads.
@@ -176,8 +182,8 @@ impl Provisioner {
         let unfinished = Unfinished::read(&*self.0.executor.store, &subject.id).await?;
         let reading = Reading { executor: &self.0.executor, checks: &self.0.checks, names, rules: &rules, subject, occasion, desired: &desired };
         let (views, unread) = reading.read(&unfinished).await?;
-        let mut plan = planner::build(subject, rules.revision(), &views, unread)?;
-        plan.basis = Some(Basis { subject: subject.clone(), over: unfinished.runs, adopts: unfinished.waits });
+        let mut plan = planner::build(subject, rules.revision(), &views, &unread)?;
+        plan.basis = Some(Basis { subject: subject.clone(), over: unfinished.runs, spent: unfinished.spent, adopts: unfinished.waits });
         Ok(plan)
     }
 
