@@ -626,6 +626,10 @@ impl Mover<'_> {
         let running: BTreeSet<usize> = self.running.values().map(|running| running.step.index()).collect();
         for place in self.state.droppable().into_iter().filter(|place| !running.contains(place)) {
             let Some(operation) = plan.operations.get(place) else { continue };
+            if self.state.operation(place).is_none_or(|state| state.phase.is_final()) {
+                // It fell with what it depends on.
+                continue;
+            }
             let at = self.now();
             self.looks.remove(&place);
             self.record(Transition::Dropped { op: operation.id.clone(), at, why: "another run has taken over".to_owned() })?;

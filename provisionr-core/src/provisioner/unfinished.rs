@@ -68,6 +68,8 @@ impl Unfinished {
         }
         match (&operation.action, operation.action.change()) {
             (Action::AwaitAccount(_), _) => pending.account = true,
+            // It was taken already, and may come back late.
+            (Action::Verify(verification), _) => pending.grants.extend(verification.gone.iter().cloned()),
             (_, Some(Change::EnsureAccount(spec))) => {
                 pending.account = true;
                 pending.grants.extend(spec.entitlements.iter().cloned());
