@@ -127,8 +127,11 @@ impl Builder<'_> {
             }
         }
         let cleaned = diff.operations.split_off(begin);
-        let by_kind: Vec<(KindName, OperationId)> =
-            cleaned.iter().filter(|operation| !operation.is_by_hand()).filter_map(|operation| Some((operation.action.change()?.entitlement()?.kind.clone(), operation.id.clone()))).collect();
+        let by_kind: Vec<(KindName, OperationId)> = cleaned
+            .iter()
+            .filter(|operation| !operation.is_by_hand())
+            .filter_map(|operation| Some((operation.action.change()?.entitlement()?.kind.clone(), operation.id.clone())))
+            .collect();
         diff.operations.extend(cleaned.into_iter().map(|operation| {
             let kind = operation.action.change().and_then(Change::entitlement).map(|entitlement| entitlement.kind.clone());
             let needs_it = |other: &KindName| {

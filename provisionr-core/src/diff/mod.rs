@@ -15,8 +15,8 @@ use crate::plan::{Action, Blocked, OpenKey, Operation, OperationId, Verification
 use crate::record::{ACCOUNT_STATE, LedgerRow};
 use crate::rules::{AccountOrigin, Cannot, LifecycleRules, OnLeave, SystemTopology};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountState, Change, Descriptor, Entitlement, Grant, GrantKey, Kind, KindName, Lifecycle, Observation, Resolution, Subject, SystemName,
-    TargetName, Timestamp,
+    Ability, Account, AccountQuery, AccountState, Change, Descriptor, Entitlement, Grant, GrantKey, Kind, KindName, Lifecycle, Observation, Resolution,
+    Subject, SystemName, TargetName, Timestamp,
 };
 
 /// What is known of a subject's account.

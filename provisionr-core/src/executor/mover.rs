@@ -31,6 +31,9 @@ const MAIL: Duration = Duration::from_secs(1);
 /// How long an operation rests while an older run has a write under way about the same thing.
 const CONTESTED: Duration = Duration::from_secs(2);
 
+/// How long it rests until that run has heard that it gives way.
+const UNHEARD: Duration = Duration::from_millis(200);
+
 /// How long it rests while a person has to say what became of that write.
 const CONTESTED_LONG: Duration = Duration::from_secs(60);
 
@@ -257,7 +260,7 @@ impl Mover<'_> {
                 let (at, wait) = (self.now(), Wait::new(WaitReason::Until, verification.after));
                 return self.record(Transition::WaitOpened { op: operation.id.clone(), at, look_at: at + wait.look_after, wait });
             }
-            if let Some(rest) = self.others.contest(operation) {
+            if let (Action::Change(_), Some(rest)) = (&operation.action, self.others.contest(operation)) {
                 self.leave(&operation.system);
                 self.state.look_again(place, self.now() + rest);
                 return Ok(());
@@ -663,13 +666,15 @@ impl Mover<'_> {
                 let rest = match &state.phase {
                     // Nothing moves it but a person.
                     Phase::Stuck(_) if state.open.is_some() => CONTESTED_LONG,
-                    _ if state.open.is_some() || may_begin(state) => CONTESTED,
+                    _ if state.open.is_some() => CONTESTED,
+                    _ if may_begin(state) => UNHEARD,
                     _ => continue,
                 };
                 unsettled.insert(difference(operation), rest);
             }
         }
         self.others.looked = Some(Instant::now());
+        self.others.rest = unsettled.values().copied().min().unwrap_or(CONTESTED);
         self.others.alone = older.is_empty();
         self.others.unsettled = unsettled;
         Ok(())
@@ -789,6 +794,8 @@ impl Mover<'_> {
 struct Others {
     mail_read: Option<Instant>,
     looked: Option<Instant>,
+    /// How long what was seen is believed.
+    rest: Duration,
     /// No older run has anything under way, nor will it have.
     alone: bool,
     unsettled: BTreeMap<(SystemName, String), Duration>,
@@ -800,7 +807,7 @@ impl Others {
     }
 
     fn look_due(&self) -> bool {
-        !self.alone && self.looked.is_none_or(|looked| looked.elapsed() >= CONTESTED)
+        !self.alone && self.looked.is_none_or(|looked| looked.elapsed() >= self.rest)
     }
 
     /// How long an operation rests, if an older run has a write under way about the same thing.

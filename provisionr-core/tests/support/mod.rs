@@ -10,7 +10,7 @@ use provisionr_core::store::RunFilter;
 use provisionr_core::*;
 use provisionr_testkit::{MemoryAdapter, World};
 
-pub use hooked::Hooked;
+pub use hooked::{Hooked, Shared};
 pub use people::*;
 
 pub fn start() -> Timestamp {
