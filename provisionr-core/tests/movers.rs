@@ -14,9 +14,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The groups of the wiki take other groups along when they go.
 fn cascading(wiki: Descriptor) -> Descriptor {
     let kinds: Vec<Kind> = wiki.kinds.iter().cloned().collect();
-    kinds.into_iter().fold(wiki, |wiki, kind| {
-        if kind.name == "join_group" { wiki.kind(kind.cascade("join_group", "the account, with the last group")) } else { wiki }
-    })
+    kinds.into_iter().fold(
+        wiki,
+        |wiki, kind| {
+            if kind.name == "join_group" { wiki.kind(kind.cascade("join_group", "the account, with the last group")) } else { wiki }
+        },
+    )
 }
 
 #[tokio::test(start_paused = true)]

@@ -270,9 +270,9 @@ impl Mover<'_> {
         let span = tracing::info_span!("operation", system = %operation.system, operation = %operation.id);
         let gate = Gate::new(operation.system.clone(), executor.lanes.clone(), Arc::clone(&executor.clock), adapter.descriptor().timeout);
         let task = match (&operation.action, step) {
-            (Action::AwaitAccount(_), _) => {
+            (Action::AwaitAccount(reason), _) => {
                 let gate = Arc::new(gate);
-                (Arc::clone(&gate), self.tasks.spawn(work::find(adapter, gate, self.who(operation)).instrument(span)))
+                (Arc::clone(&gate), self.tasks.spawn(work::find(adapter, gate, self.who(operation), *reason).instrument(span)))
             }
             (Action::Change(change), Step::Attempt(_)) => {
                 let gate = Arc::new(gate.writing(place, self.begin.clone()));

@@ -8,7 +8,9 @@ use super::claims::Claims;
 use super::gate::Gate;
 use super::verify::Verified;
 use crate::run::{Failure, Seen};
-use provisionr_sdk::{Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Effect, Found, Outcome, Receipt, Request, Result, Wait};
+use provisionr_sdk::{
+    Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Effect, Found, Outcome, Receipt, Request, Result, Wait, WaitReason,
+};
 
 /// A subject's account in one system, found once for each time a run is moved.
 pub(super) type AccountCell = Arc<OnceCell<Account>>;
@@ -92,7 +94,7 @@ pub(super) async fn probe(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request: R
 }
 
 /// Looks whether an account has been made elsewhere.
-pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: AccountQuery) -> Finished {
+pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: AccountQuery, reason: WaitReason) -> Finished {
     let cx = CallContext::new(gate.clone());
     let result = tokio::select! {
         biased;
@@ -101,6 +103,7 @@ pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: Accoun
     };
     Finished::Look(result.map(|found| {
         let seen = match found {
+            Found::One(account) if reason == WaitReason::InvitationSent && account.state == AccountState::Invited => Seen::Pending,
             Found::One(account) => Seen::Holds(Receipt::new().with_account(account)),
             Found::None => Seen::Absent,
             Found::Several(accounts) => Seen::Unclear(format!("{} accounts answer to the query", accounts.len())),

@@ -187,6 +187,7 @@ impl Operation {
         match &self.action {
             Action::AwaitAccount(WaitReason::FirstLogin) => "account at first login".to_owned(),
             Action::AwaitAccount(WaitReason::ManualStep) => "account made by hand".to_owned(),
+            Action::AwaitAccount(WaitReason::InvitationSent) => "invitation accepted".to_owned(),
             Action::AwaitAccount(_) => "account made elsewhere".to_owned(),
             Action::Change(change) => self.shown(change),
             Action::ByHand(change) => format!("by hand: {}", self.shown(change)),
