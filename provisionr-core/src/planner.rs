@@ -59,6 +59,7 @@ pub(crate) fn build(subject: &Subject, rules: Digest, views: &[SystemView<'_>], 
     let mut plan = Plan::new(subject.id.clone(), subject.version, rank, rules, operations)?;
     (plan.accounts, plan.open_keys, plan.blocked) = (accounts, open_keys, blocked);
     plan.open_keys.sort();
+    plan.format = Plan::format_of(&plan.operations, &plan.open_keys);
     Ok(plan)
 }
 

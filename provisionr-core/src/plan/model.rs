@@ -337,15 +337,15 @@ impl Plan {
     /// The newest stored form that this version knows. A plan has the oldest form that can say what it says.
     pub const FORMAT: u16 = 2;
 
-    /// The oldest form that can say what these operations say.
-    pub(crate) fn format_of(operations: &[Operation]) -> u16 {
+    /// The oldest form that can say what these operations and keys say.
+    pub(crate) fn format_of(operations: &[Operation], open_keys: &[OpenKey]) -> u16 {
         let newer = |operation: &Operation| {
-            matches!(operation.action, Action::ByHand(_) | Action::Verify(_))
+            matches!(operation.action, Action::ByHand(_) | Action::Verify(_) | Action::AwaitAccount(WaitReason::InvitationSent))
                 || !operation.after_any.is_empty()
                 || !operation.carries.is_empty()
                 || operation.not_before.is_some()
         };
-        if operations.iter().any(newer) { 2 } else { 1 }
+        if !open_keys.is_empty() || operations.iter().any(newer) { 2 } else { 1 }
     }
 
     /// Says how the subject's account in a system is found.
