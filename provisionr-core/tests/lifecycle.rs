@@ -166,11 +166,12 @@ async fn where_nothing_suspends_all_that_is_held_directly_goes_and_what_is_inher
     let by_hand = Grant::direct(company.account(), Entitlement::new("join_project", "handbook").with_role("writer"));
     let inherited = Grant { source: Source::Inherited("staff".into()), ..Grant::direct(company.account(), Entitlement::new("join_group", "legal")) };
     company.wiki.seed_grant(by_hand);
+    company.wiki.seed_grant(Grant { entitlement: Entitlement::new("join_group", "sales"), ..inherited.clone() });
     company.wiki.seed_grant(inherited);
     let leaver = company.handle(&access, person(2, "Sales Engineer"), EventKind::Terminated).await;
     let report = finish(&access, &leaver).await;
     assert_eq!(report.verdict, Some(Verdict::Completed), "{report}");
-    assert_eq!(company.held(), ["join_group legal"]);
+    assert_eq!(company.held(), ["join_group legal", "join_group sales"]);
     assert_eq!(company.in_wiki().state, AccountState::Active);
 }
 

@@ -31,6 +31,8 @@ async fn where_a_removal_would_take_along_what_is_wanted_that_is_added_first() {
         let before = company.wiki.effects().len();
         if refused {
             company.wiki.faults_on(1_000, "join_group", "legal", MemoryFault::refuse(|| AdapterError::refused("the group is full")));
+        } else {
+            company.wiki.faults_on(1, "join_group", "legal", MemoryFault::DelayEffect(Duration::from_secs(5)));
         }
         let mover = company.handle(&access, person(2, "Counsel"), EventKind::Updated).await;
         let report = finish(&access, &mover).await;
