@@ -20,7 +20,7 @@ pub struct AuditEntry {
     pub seq: u64,
     /// When.
     pub at: Timestamp,
-    /// Who asked for the run.
+    /// Who asked for the run, or has decided.
     pub actor: Actor,
     /// Which system.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,10 @@ fn entry(run: &RunRow, plan: &Plan, row: &JournalRow, transition: &Transition) -
     AuditEntry {
         seq: row.seq,
         at: transition.at(),
-        actor: run.actor.clone(),
+        actor: match transition {
+            Transition::Decided { actor, .. } => actor.clone(),
+            _ => run.actor.clone(),
+        },
         system: operation.map(|operation| operation.system.clone()),
         operation: transition.operation().cloned(),
         title: operation.map(Operation::title).unwrap_or_default(),
@@ -123,7 +126,7 @@ fn what(transition: &Transition) -> String {
         Transition::WaitEnded { seen, then: next, .. } => format!("{} after a wait{}", seen_words(seen), then(next)),
         Transition::Dropped { why, .. } => format!("given up: {why}"),
         Transition::Stuck { why, .. } => format!("a person has to decide: {why}"),
-        Transition::Decided { actor, why, decision, .. } => format!("{decision} by decision of {actor}: {why}"),
+        Transition::Decided { why, decision, .. } => format!("decided: {decision}: {why}"),
         Transition::Closing { by, .. } => format!("nothing new is begun: {by}"),
         Transition::Settled { verdict, .. } => format!("run {verdict}"),
     }

@@ -97,6 +97,8 @@ impl Provisioner {
             None => {
                 let (open, id) = self.open(&plan, event, actor, at)?;
                 writes.push(open);
+                // Another process may have opened a run since: each has to know of the other, or neither would give way.
+                writes.push(Write::Beside { subject: plan.subject.clone(), runs: earlier.iter().map(|run| &run.id).chain([&id]).cloned().collect() });
                 writes.extend(crate::executor::links(&plan));
                 for run in &earlier {
                     let message = Message::Close { by: id.clone() };
@@ -118,6 +120,7 @@ impl Provisioner {
                 Ok(id)
             }
             Err(StoreError::Duplicate { run, .. }) => Ok(run),
+            Err(StoreError::Unseen { run }) => Err(AccessError::PlanAgain(run)),
             Err(error) => Err(error.into()),
         }
     }
