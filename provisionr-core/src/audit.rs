@@ -62,6 +62,67 @@ pub struct AuditLog {
     pub head: Digest,
 }
 
+/// Whether the chain of a run's journal is what was written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ChainCheck {
+    /// The run.
+    pub run: RunId,
+    /// For whom.
+    pub subject: SubjectId,
+    /// What was found.
+    #[serde(flatten)]
+    pub chain: Chain,
+}
+
+/// What became of the check of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "chain", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Chain {
+    /// Every row is there and follows from the one before.
+    Unbroken {
+        /// How many there are.
+        entries: u64,
+        /// The last link: who has kept it elsewhere sees by it that nothing before was written anew.
+        head: Digest,
+    },
+    /// It is not what was written.
+    Broken {
+        /// The first row that does not fit, where it is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        row: Option<u64>,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl ChainCheck {
+    pub(crate) fn unbroken(log: &AuditLog) -> Self {
+        Self { run: log.run.clone(), subject: log.subject.clone(), chain: Chain::Unbroken { entries: log.entries.len() as u64, head: log.head } }
+    }
+
+    pub(crate) fn broken(run: &RunRow, row: Option<u64>, why: String) -> Self {
+        Self { run: run.id.clone(), subject: run.subject.clone(), chain: Chain::Broken { row, why } }
+    }
+
+    /// Whether the chain is unbroken.
+    pub fn is_unbroken(&self) -> bool {
+        matches!(self.chain, Chain::Unbroken { .. })
+    }
+}
+
+impl fmt::Display for ChainCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.chain {
+            Chain::Unbroken { entries, head } => {
+                write!(f, "{} for {}: the chain of {entries} entries is unbroken; its head is {head}", self.run, self.subject)
+            }
+            Chain::Broken { why, .. } => write!(f, "{} for {}: BROKEN: {why}", self.run, self.subject),
+        }
+    }
+}
+
 impl AuditLog {
     pub(crate) fn new(run: &RunRow, plan: &Plan, rows: &[JournalRow], transitions: &[Transition]) -> Self {
         let entries = rows.iter().zip(transitions).map(|(row, transition)| entry(run, plan, row, transition)).collect();

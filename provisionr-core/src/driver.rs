@@ -75,6 +75,16 @@ impl Driver {
         self.drive(std::future::pending(), Until::Idle).await
     }
 
+    /// Moves every unfinished run until each is over or waits: for something outside, for its date, or for a person. What is
+    /// tried again by itself is waited for, unless that is further off than `patience`. Ends early when `stop` completes, once
+    /// what is under way has come to an end.
+    ///
+    /// # Errors
+    /// When the store cannot be had at the start.
+    pub async fn run_until_quiet(self, patience: Duration, stop: impl Future<Output = ()> + Send) -> Result<(), StoreError> {
+        self.drive(stop, Until::Quiet(patience)).await
+    }
+
     async fn drive(self, stop: impl Future<Output = ()> + Send, until: Until) -> Result<(), StoreError> {
         let executor = &self.executor;
         let worker = worker_id();
@@ -93,7 +103,7 @@ impl Driver {
             }
             self.release(&mut moving).await;
             let idle = moving.tasks.is_empty() && moving.stranded.is_empty();
-            if idle && (stopping_now || (until == Until::Idle && !self.due_now().await)) {
+            if idle && (stopping_now || (until != Until::Stopped && !self.due_now().await && !moving.tries_again(until, executor.clock.now()))) {
                 return Ok(());
             }
             let pause = self.pause(&moving, stopping_now).await;
@@ -130,7 +140,7 @@ impl Driver {
         }
     }
 
-    fn moved(&self, moving: &mut Moving, joined: Result<(Id, Result<(), MoveError>), tokio::task::JoinError>) {
+    fn moved(&self, moving: &mut Moving, joined: Result<(Id, Result<Option<Timestamp>, MoveError>), tokio::task::JoinError>) {
         let (id, result) = match joined {
             Ok((id, result)) => (id, Some(result)),
             Err(error) => (error.id(), None),
@@ -138,11 +148,13 @@ impl Driver {
         let Some((run, epoch)) = moving.runs.remove(&id) else { return };
         let now = self.executor.clock.now();
         match result {
-            Some(Ok(())) => {}
+            Some(Ok(None)) => {}
+            Some(Ok(Some(retry))) => drop(moving.retries.insert(run, retry)),
             // Another owner has it.
             Some(Err(MoveError::Store(StoreError::Conflict { .. }))) => {}
             Some(Err(MoveError::Store(error))) => {
                 tracing::warn!(%run, %error, "the run rests until the store can be used");
+                moving.retries.insert(run.clone(), now + REST);
                 moving.stranded.push(Stranded { run, epoch, due: Some(now + REST) });
             }
             Some(Err(error)) => {
@@ -175,6 +187,7 @@ impl Driver {
 enum Until {
     Stopped,
     Idle,
+    Quiet(Duration),
 }
 
 struct Stranded {
@@ -185,25 +198,39 @@ struct Stranded {
 
 #[derive(Default)]
 struct Moving {
-    tasks: JoinSet<Result<(), MoveError>>,
+    tasks: JoinSet<Result<Option<Timestamp>, MoveError>>,
     runs: HashMap<Id, (RunId, u64)>,
     stranded: Vec<Stranded>,
+    /// When runs that are parked try something again.
+    retries: HashMap<RunId, Timestamp>,
 }
 
 impl Moving {
     fn start(&mut self, executor: &Arc<Executor>, follow: &Arc<dyn FollowUp>, run: RunRow, stop: watch::Receiver<bool>) {
+        self.retries.remove(&run.id);
         let owned = (run.id.clone(), run.epoch);
         let (executor, follow) = (Arc::clone(executor), Arc::clone(follow));
         let span = tracing::info_span!("run", run = %run.id, subject = %run.subject);
         let moving = async move {
             let id = run.id.clone();
-            if executor.move_run(run, stop).await? == Moved::Surfaced {
-                follow.follow_up(&id).await;
+            match executor.move_run(run, stop).await? {
+                Moved::Far(retry) => Ok(retry),
+                Moved::Surfaced => {
+                    follow.follow_up(&id).await;
+                    Ok(None)
+                }
             }
-            Ok(())
         };
         let handle = self.tasks.spawn(moving.instrument(span));
         self.runs.insert(handle.id(), owned);
+    }
+}
+
+impl Moving {
+    /// Whether a parked run tries something again soon enough to wait for it.
+    fn tries_again(&self, until: Until, now: Timestamp) -> bool {
+        let Until::Quiet(patience) = until else { return false };
+        self.retries.values().any(|retry| *retry <= now + patience)
     }
 }
 

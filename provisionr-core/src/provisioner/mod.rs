@@ -12,23 +12,25 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::audit::AuditLog;
+use crate::audit::{AuditLog, ChainCheck};
 use crate::digest::Digest;
 use crate::directory::{Directory, DirectoryError};
 use crate::driver::{Driver, News};
 use crate::event::{Event, Occasion};
-use crate::executor::{Executor, MoveError, load};
+use crate::executor::{Executor, LoadedRun, MoveError, load};
+use crate::explain::Explanation;
 use crate::plan::{self, Basis, OrderError, Plan};
 use crate::planner;
 use crate::report::Report;
 use crate::rules::{CheckedRules, Rules, RulesError};
 use crate::store::{RunFilter, RunId, RunRow, StoreError};
 use names::Names;
-use provisionr_sdk::{EventId, Subject, SubjectId};
+use provisionr_sdk::{AdapterError, EventId, Subject, SubjectId};
 use read::Reading;
 use unfinished::Unfinished;
 
 pub use builder::{BuildError, ProvisionerBuilder};
+pub use checks::SystemCheck;
 pub use sets::Submitted;
 
 /// How often a run that another process may be moving is looked at.
@@ -240,6 +242,23 @@ impl Provisioner {
     /// # Errors
     /// When there is no such run, its journal is not what was written, or the store fails.
     pub async fn report(&self, run: &RunId) -> Result<Report, AccessError> {
+        let (row, loaded) = self.loaded(run).await?;
+        Ok(Report::new(&row, &loaded.plan, &loaded.state))
+    }
+
+    /// What each operation of a run is there for, what it waits for, what happened and what follows.
+    ///
+    /// # Errors
+    /// Those of [`Provisioner::report`].
+    pub async fn explain(&self, run: &RunId) -> Result<Explanation, AccessError> {
+        let (row, loaded) = self.loaded(run).await?;
+        let report = Report::new(&row, &loaded.plan, &loaded.state);
+        let log = AuditLog::new(&row, &loaded.plan, &loaded.rows, &loaded.transitions);
+        Ok(Explanation::new(&row, &loaded.plan, report, log))
+    }
+
+    /// A run as it stands, with what the last looks at what it waits for have put off.
+    async fn loaded(&self, run: &RunId) -> Result<(RunRow, LoadedRun), AccessError> {
         let row = self.row(run).await?;
         let mut loaded = load(&*self.0.executor.store, &row).await?;
         for wait in self.0.executor.store.waits(run).await? {
@@ -247,7 +266,7 @@ impl Provisioner {
                 loaded.state.look_again(place, wait.next_look);
             }
         }
-        Ok(Report::new(&row, &loaded.plan, &loaded.state))
+        Ok((row, loaded))
     }
 
     /// The audit log of a run. There is one only when the chain of its journal is unbroken.
@@ -258,5 +277,35 @@ impl Provisioner {
         let row = self.row(run).await?;
         let loaded = load(&*self.0.executor.store, &row).await?;
         Ok(AuditLog::new(&row, &loaded.plan, &loaded.rows, &loaded.transitions))
+    }
+
+    /// Whether the chain of a run's journal is unbroken, and where it breaks.
+    ///
+    /// # Errors
+    /// When there is no such run, or the store fails.
+    pub async fn verify(&self, run: &RunId) -> Result<ChainCheck, AccessError> {
+        let row = self.row(run).await?;
+        match load(&*self.0.executor.store, &row).await {
+            Ok(loaded) => Ok(ChainCheck::unbroken(&AuditLog::new(&row, &loaded.plan, &loaded.rows, &loaded.transitions))),
+            Err(MoveError::Store(error)) => Err(error.into()),
+            Err(MoveError::Journal(error)) => Ok(ChainCheck::broken(&row, error.row(), error.to_string())),
+            Err(error) => Ok(ChainCheck::broken(&row, None, error.to_string())),
+        }
+    }
+
+    /// Asks every system what the credential can do there, in the order of their names. Only reads.
+    pub async fn check_systems(&self) -> Vec<SystemCheck> {
+        let executor = &self.0.executor;
+        let asking = executor.systems.iter().map(|(system, adapter)| async move {
+            let looking = executor.looking(adapter.descriptor());
+            let cx = looking.context();
+            let check = tokio::select! {
+                biased;
+                check = adapter.check(&cx) => check,
+                () = looking.expired() => Err(AdapterError::timed_out("no answer in time")),
+            };
+            SystemCheck { system: system.clone(), check }
+        });
+        futures_util::future::join_all(asking).await
     }
 }

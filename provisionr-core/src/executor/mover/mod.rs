@@ -35,8 +35,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// What became of moving a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moved {
-    /// It went as far as it goes now.
-    Far,
+    /// It went as far as it goes now. When something is tried again by itself, if anything is.
+    Far(Option<Timestamp>),
     /// Something of a leaver has surfaced: another plan has to follow.
     Surfaced,
 }
@@ -150,7 +150,8 @@ impl Executor {
                     None => due,
                 };
                 mover.flush(Some(due)).await?;
-                return Ok(if mover.surfaced() { Moved::Surfaced } else { Moved::Far });
+                let retry = mover.state.next_retry().filter(|_| verdict.is_none());
+                return Ok(if mover.surfaced() { Moved::Surfaced } else { Moved::Far(retry) });
             }
             let wake = mover.state.next_due().filter(|_| !stopping);
             let pause = wake.map_or(MAIL, |wake| wake.since(self.clock.now()).clamp(Duration::from_millis(1), MAIL));
