@@ -97,6 +97,10 @@ fn instead(path: &Path, bytes: &[u8], wanted: Sort) -> String {
                 Sort::Plan => PlanSet::from_json(bytes).is_ok(),
             }
     };
-    let sorts = [(Sort::Event, "an event: give it with --event"), (Sort::Plan, "a saved plan: give it to `apply` with --plan"), (Sort::People, "a list of people: give it with --people")];
+    let sorts = [
+        (Sort::Event, "an event: give it with --event"),
+        (Sort::Plan, "a saved plan: give it to `apply` with --plan"),
+        (Sort::People, "a list of people: give it with --people"),
+    ];
     sorts.into_iter().find(|(sort, _)| is(*sort)).map(|(_, what)| format!("; the file is {what}")).unwrap_or_default()
 }

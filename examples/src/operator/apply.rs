@@ -1,0 +1,188 @@
+//! `operator apply` and `operator resume`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use provisionr_core::store::RunFilter;
+use provisionr_core::{AccessError, Actor, MemoryDirectory, PlanSet, Provisioner, Report, RunId, Standing, Submitted};
+
+use super::arguments::{Apply, Driving, Format, Host, Resume};
+use super::drive::{Ended, drive};
+use super::failure::Failure;
+use super::output::{self, Detail, Refused, say, tell};
+use super::{inputs, runs};
+use crate::progress::Lines;
+
+/// How often is planned again when the world moves between planning and submitting.
+const TRIES: u32 = 3;
+
+/// So many plans are shown whole.
+const FEW: usize = 5;
+
+/// What is applied.
+enum What {
+    Event(provisionr_core::Event),
+    People,
+    Saved(PlanSet),
+}
+
+pub(super) async fn apply(arguments: &Apply, detail: Detail) -> Result<Standing, Failure> {
+    let people = arguments.people.as_deref().map(inputs::people).transpose()?;
+    let what = match (&arguments.event, &arguments.plan) {
+        (Some(event), _) => What::Event(inputs::event(event)?),
+        (_, Some(plan)) => What::Saved(inputs::plan(plan)?),
+        _ => What::People,
+    };
+    let lines = Arc::new(lines(arguments.driving.format));
+    let host = hosted(&arguments.host)?;
+    let store = inputs::open(&arguments.store.store).await?;
+    let access = match people {
+        Some(people) => host.build(Provisioner::builder(store, people), &lines),
+        None => host.build(Provisioner::builder(store, MemoryDirectory::default()), &lines),
+    }?;
+    let actor = arguments.by.as_ref().map_or_else(|| Actor::service("operator"), Actor::person);
+    let submitted = submit(&access, &what, &actor, (detail, arguments.driving.format)).await?;
+    let (mut ids, mut refused) = (Vec::new(), Vec::new());
+    for Submitted { subject, run, .. } in submitted {
+        match run {
+            Ok(run) => ids.push(run),
+            Err(error) => refused.push(Refused { subject, why: Failure::from(error).to_string() }),
+        }
+    }
+    let ended = if arguments.detach || ids.is_empty() {
+        Ended::Quiet
+    } else {
+        lines.begin(&reports(&access, &ids).await?);
+        drive(&access, arguments.driving.patience, &lines).await?
+    };
+    let reports = with_successors(&access, ids).await?;
+    conclude(&reports, &refused, ended, (detail, &arguments.driving), &arguments.store.store)
+}
+
+pub(super) async fn resume(arguments: &Resume, detail: Detail) -> Result<Standing, Failure> {
+    let host = hosted(&arguments.host)?;
+    let store = inputs::existing(&arguments.store.store).await?;
+    let lines = Arc::new(lines(arguments.driving.format));
+    let access = host.build(Provisioner::builder(store, MemoryDirectory::default()), &lines)?;
+    let unfinished: Vec<RunId> = runs::all(&access, &RunFilter::all().unsettled()).await?.into_iter().map(|row| row.id).collect();
+    if unfinished.is_empty() && arguments.driving.format == Format::Text {
+        say("every run is finished");
+        return Ok(Standing::Done);
+    }
+    lines.begin(&reports(&access, &unfinished).await?);
+    let ended = drive(&access, arguments.driving.patience, &lines).await?;
+    let reports = with_successors(&access, unfinished).await?;
+    conclude(&reports, &[], ended, (detail, &arguments.driving), &arguments.store.store)
+}
+
+fn lines(format: Format) -> Lines {
+    match format {
+        Format::Text => Lines::new(),
+        Format::Json => Lines::silent(),
+    }
+}
+
+struct Hosted {
+    systems: Vec<Arc<dyn provisionr_core::Adapter>>,
+    rules: provisionr_core::Rules,
+}
+
+fn hosted(host: &Host) -> Result<Hosted, Failure> {
+    let (systems, rules) = inputs::host(host)?;
+    Ok(Hosted { systems, rules })
+}
+
+impl Hosted {
+    fn build(self, builder: provisionr_core::ProvisionerBuilder, lines: &Arc<Lines>) -> Result<Provisioner, Failure> {
+        let heard = Arc::clone(lines);
+        inputs::build(builder.adapters(self.systems).rules(self.rules).observer(move |progress: &_| heard.show(progress)))
+    }
+}
+
+/// Plans and submits. What was looked at before is submitted just so; what was not is planned again when the world moves.
+async fn submit(access: &Provisioner, what: &What, actor: &Actor, (detail, format): (Detail, Format)) -> Result<Vec<Submitted>, Failure> {
+    let mut tries = 1;
+    loop {
+        let set = match what {
+            What::Saved(set) => set.clone(),
+            What::People => access.plan_people().await?,
+            What::Event(event) => {
+                if let Some(run) = access.run_of(event.id()).await? {
+                    tell(&format!("event {} has led to {run} already; going on with it", event.id()));
+                }
+                access.plan_event(event).await?
+            }
+        };
+        match access.submit_set(&set, actor).await {
+            Err(AccessError::PlanSetMoved(_)) if tries < TRIES && !matches!(what, What::Saved(_)) => tries += 1,
+            submitted => {
+                let submitted = submitted?;
+                if format == Format::Text {
+                    say_set(&set, detail);
+                }
+                return Ok(submitted);
+            }
+        }
+    }
+}
+
+fn say_set(set: &PlanSet, detail: Detail) {
+    if detail == Detail::Full || set.plans.len() <= FEW {
+        say(&format!("{set}"));
+    } else {
+        say(&format!("{} operations for {} people; {} as they should be", set.operations(), set.plans.len(), set.unchanged));
+    }
+}
+
+async fn reports(access: &Provisioner, ids: &[RunId]) -> Result<Vec<Report>, Failure> {
+    let mut reports = Vec::with_capacity(ids.len());
+    for id in ids {
+        reports.push(access.report(id).await?);
+    }
+    Ok(reports)
+}
+
+/// The reports of these runs, and of those that have taken their place.
+async fn with_successors(access: &Provisioner, ids: Vec<RunId>) -> Result<Vec<Report>, Failure> {
+    let mut known: BTreeSet<RunId> = ids.iter().cloned().collect();
+    let mut left: std::collections::VecDeque<RunId> = ids.into();
+    let mut reports = Vec::new();
+    while let Some(id) = left.pop_front() {
+        let report = access.report(&id).await?;
+        if let Some(next) = report.superseded_by.as_deref().map(RunId::new)
+            && known.insert(next.clone())
+        {
+            left.push_back(next);
+        }
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// Says how runs stand, and what to do about those that are not done.
+fn conclude(reports: &[Report], refused: &[Refused], ended: Ended, (detail, driving): (Detail, &Driving), store: &Path) -> Result<Standing, Failure> {
+    let mut standing = output::together(reports);
+    if !refused.is_empty() {
+        standing = Standing::Failed;
+    }
+    let unfinished = reports.iter().any(|report| !report.is_settled());
+    if ended == Ended::Stopped && unfinished {
+        standing = Standing::Waiting;
+    }
+    if driving.format == Format::Json {
+        output::say_json_with(standing, reports, refused)?;
+    } else {
+        output::say_reports(reports, refused, detail);
+        say(&output::closing(reports, refused));
+    }
+    for decision in output::decisions(reports, store) {
+        tell(&decision);
+    }
+    if ended == Ended::Stopped {
+        tell("stopped; `operator resume` goes on");
+    } else if unfinished {
+        tell("what is not finished goes on with `operator resume`");
+    }
+    Ok(standing)
+}
