@@ -107,18 +107,18 @@ async fn submit(access: &Provisioner, what: &What, actor: &Actor, (detail, forma
         let set = match what {
             What::Saved(set) => set.clone(),
             What::People => access.plan_people().await?,
-            What::Event(event) => {
-                if let Some(run) = access.run_of(event.id()).await? {
-                    tell(&format!("event {} has led to {run} already; going on with it", event.id()));
-                }
-                access.plan_event(event).await?
-            }
+            What::Event(event) => access.plan_event(event).await?,
         };
+        let mut before = Vec::new();
+        for planned in &set.plans {
+            before.extend(access.run_of(&planned.event).await?.map(|run| format!("event {} has led to {run} already; going on with it", planned.event)));
+        }
         match access.submit_set(&set, actor).await {
             Err(AccessError::PlanSetMoved(_)) if tries < TRIES && !matches!(what, What::Saved(_)) => tries += 1,
             submitted => {
                 let submitted = submitted?;
-                if format == Format::Text {
+                before.iter().for_each(|line| tell(line));
+                if format == Format::Text && before.is_empty() {
                     say_set(&set, detail);
                 }
                 return Ok(submitted);

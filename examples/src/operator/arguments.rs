@@ -37,7 +37,8 @@ pub(super) enum Command {
     Apply(Apply),
     /// Moves every unfinished run until each is over or waits.
     Resume(Resume),
-    /// Shows how runs stand: those that are not finished, and the last that are.
+    /// Shows how runs stand: those that are not finished, and the last that are. The exit code is of what is shown; a finished
+    /// run counts while it is the newest of its subject.
     Status(Status),
     /// Shows of each operation why it is there, what it waits for, what happened and what follows.
     Explain(Explain),

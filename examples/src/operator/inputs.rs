@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use provisionr_adapters::http::ReqwestTransport;
 use provisionr_adapters::systems::Systems;
-use provisionr_core::{Adapter, Event, FileDirectory, MemoryDirectory, PlanSet, Provisioner, ProvisionerBuilder, Rules};
+use provisionr_core::{Adapter, Event, FileDirectory, MemoryDirectory, PlanSet, Provisioner, ProvisionerBuilder, Rules, StoreError};
 use provisionr_sqlite::SqliteStore;
 
 use super::arguments::Host;
@@ -37,7 +37,10 @@ pub(super) async fn existing(path: &Path) -> Result<SqliteStore, Failure> {
 
 /// A store, made when it is not there.
 pub(super) async fn open(path: &Path) -> Result<SqliteStore, Failure> {
-    SqliteStore::open(path).await.map_err(Failure::of)
+    SqliteStore::open(path).await.map_err(|error| match error {
+        error @ StoreError::Newer { .. } => Failure::new(format!("{}: {error}; use the version that wrote it, or a newer one", path.display())),
+        error => Failure::of(error),
+    })
 }
 
 /// A host that looks at its store only.

@@ -1,5 +1,7 @@
 //! `operator status`, `explain` and `audit`: they only look, and need neither systems nor rules.
 
+use std::collections::BTreeMap;
+
 use provisionr_core::store::RunRow;
 use provisionr_core::{Actor, EventId, OperationId, Provisioner, Report, Standing, Timestamp};
 use serde::Serialize;
@@ -39,7 +41,7 @@ pub(super) async fn status(arguments: &Status, detail: Detail) -> Result<Standin
     for row in &rows {
         reports.push(access.report(&row.id).await?);
     }
-    let standing = output::together(&reports);
+    let standing = standing(&reports, &rows);
     if arguments.which.format == Format::Json {
         let stands: Vec<_> = reports.into_iter().zip(rows).map(|(report, row)| stands(report, row)).collect();
         say_json(standing, &stands)?;
@@ -55,6 +57,13 @@ pub(super) async fn status(arguments: &Status, detail: Detail) -> Result<Standin
     say(&output::closing(&reports, &[]).replace("nothing to do", "the store holds no run"));
     output::decisions(&reports, &arguments.store.store).iter().for_each(|decision| output::tell(decision));
     Ok(standing)
+}
+
+/// How all of it stands: a finished run whose subject has had another one since is history.
+fn standing(reports: &[Report], rows: &[RunRow]) -> Standing {
+    let newest: BTreeMap<_, _> = rows.iter().map(|row| (&row.subject, &row.id)).collect();
+    let counts = reports.iter().filter(|report| !report.is_settled() || newest.get(&report.subject) == Some(&&report.run));
+    counts.map(Report::standing).max().unwrap_or(Standing::Done)
 }
 
 fn stands(report: Report, row: RunRow) -> Stands {

@@ -41,7 +41,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done.and_then(|runtime| runtime.block_on(run(arguments))) {
         Ok(standing) => code(standing),
         Err(failure) => {
-            tell(&format!("error: {failure}"));
+            let text = failure.to_string();
+            // Those of the rules begin with the word already.
+            tell(&if text.starts_with("error") { text } else { format!("error: {text}") });
             ExitCode::FAILURE
         }
     }

@@ -59,7 +59,7 @@ pub enum AccessError {
     #[error("the directory has no subject {0}")]
     NoSuchSubject(SubjectId),
     /// There is nothing a person could decide about.
-    #[error("there is nothing to decide about `{operation}` of run {run}: it is not there, or over")]
+    #[error("there is nothing to decide about `{operation}` of run {run}: it is not there, over, or nothing a person decides so about as it stands")]
     NothingToDecide {
         /// The run.
         run: RunId,
