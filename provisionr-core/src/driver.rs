@@ -11,8 +11,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::executor::{Executor, MoveError, Moved};
-use crate::store::{Commit, RunId, RunRow, StoreError, WorkerId, Write};
+use crate::executor::{self, Executor, MoveError, Moved};
+use crate::plan::OperationId;
+use crate::store::{Commit, RunFilter, RunId, RunRow, StoreError, WorkerId, Write};
 use provisionr_sdk::Timestamp;
 
 /// How often the store is asked for work that another process may have put there.
@@ -103,6 +104,9 @@ impl Driver {
             }
             self.release(&mut moving).await;
             let idle = moving.tasks.is_empty() && moving.stranded.is_empty();
+            if let (Until::Quiet(patience), true, false) = (until, idle, moving.surveyed) {
+                self.survey(&mut moving, executor.clock.now() + patience).await;
+            }
             if idle && (stopping_now || (until != Until::Stopped && !self.due_now().await && !moving.tries_again(until, executor.clock.now()))) {
                 return Ok(());
             }
@@ -122,6 +126,33 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Finds out what runs try again by themselves that nobody has moved since this driver began.
+    async fn survey(&self, moving: &mut Moving, until: Timestamp) {
+        let store = &self.executor.store;
+        let mut filter = RunFilter::all().unsettled();
+        loop {
+            let Ok(page) = store.runs(&filter).await else { return };
+            for run in &page {
+                let soon = matches!(store.due(&run.id).await, Ok(Some(due)) if due <= until);
+                if !soon || moving.retries.contains_key(&run.id) {
+                    continue;
+                }
+                let Ok(mut loaded) = executor::load(&**store, run).await else { continue };
+                for wait in store.waits(&run.id).await.unwrap_or_default() {
+                    if let Some(place) = loaded.state.place(&OperationId::new(wait.operation.as_str())) {
+                        loaded.state.look_again(place, wait.next_look);
+                    }
+                }
+                moving.retries.extend(loaded.state.next_retry().map(|retry| (run.id.clone(), retry)));
+            }
+            match page.last() {
+                Some(last) if page.len() == filter.most() => filter = filter.after(last.id.clone()),
+                _ => break,
+            }
+        }
+        moving.surveyed = true;
     }
 
     async fn due_now(&self) -> bool {
@@ -203,6 +234,8 @@ struct Moving {
     stranded: Vec<Stranded>,
     /// When runs that are parked try something again.
     retries: HashMap<RunId, Timestamp>,
+    /// Whether those are known of runs that were parked before this driver began.
+    surveyed: bool,
 }
 
 impl Moving {

@@ -128,6 +128,19 @@ async fn a_driver_waits_for_retries_as_far_as_its_patience_reaches() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn retries_that_an_earlier_process_left_are_waited_for_too() {
+    let company = Company::new();
+    let access = company.process();
+    let run = submit(&access).await;
+    let busy = || AdapterError::unavailable("down for maintenance").with_hint(RetryHint::After(Duration::from_secs(20)));
+    company.wiki.faults_on(1, "join_group", "sales", MemoryFault::refuse(busy));
+    access.driver().run_until_idle().await.unwrap();
+    assert!(!access.report(&run).await.unwrap().is_settled());
+    access.driver().run_until_quiet(Duration::from_secs(60), std::future::pending()).await.unwrap();
+    assert_eq!(access.report(&run).await.unwrap().verdict, Some(Verdict::Completed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_driver_does_not_wait_for_what_is_outside() {
     let (company, rules) = waiting_company();
     let access = with_rules(&company, &rules);

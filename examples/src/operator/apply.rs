@@ -37,6 +37,7 @@ pub(super) async fn apply(arguments: &Apply, detail: Detail) -> Result<Standing,
     let lines = Arc::new(lines(arguments.driving.format));
     let host = hosted(&arguments.host)?;
     let store = inputs::open(&arguments.store.store).await?;
+    let handle = store.clone();
     let access = match people {
         Some(people) => host.build(Provisioner::builder(store, people), &lines),
         None => host.build(Provisioner::builder(store, MemoryDirectory::default()), &lines),
@@ -57,12 +58,15 @@ pub(super) async fn apply(arguments: &Apply, detail: Detail) -> Result<Standing,
         drive(&access, arguments.driving.patience, &lines).await?
     };
     let reports = with_successors(&access, ids).await?;
+    drop(access);
+    handle.close().await;
     conclude(&reports, &refused, ended, (detail, &arguments.driving), &arguments.store.store)
 }
 
 pub(super) async fn resume(arguments: &Resume, detail: Detail) -> Result<Standing, Failure> {
     let host = hosted(&arguments.host)?;
     let store = inputs::existing(&arguments.store.store).await?;
+    let handle = store.clone();
     let lines = Arc::new(lines(arguments.driving.format));
     let access = host.build(Provisioner::builder(store, MemoryDirectory::default()), &lines)?;
     let unfinished: Vec<RunId> = runs::all(&access, &RunFilter::all().unsettled()).await?.into_iter().map(|row| row.id).collect();
@@ -73,6 +77,8 @@ pub(super) async fn resume(arguments: &Resume, detail: Detail) -> Result<Standin
     lines.begin(&reports(&access, &unfinished).await?);
     let ended = drive(&access, arguments.driving.patience, &lines).await?;
     let reports = with_successors(&access, unfinished).await?;
+    drop(access);
+    handle.close().await;
     conclude(&reports, &[], ended, (detail, &arguments.driving), &arguments.store.store)
 }
 

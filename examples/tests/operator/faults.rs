@@ -150,7 +150,10 @@ fn a_fake_that_is_not_there_is_told_by_its_address() {
     let said = stage.command("apply … --event sarah.json").env("OKTA_TOKEN", crate::stage::TOKEN).output().unwrap();
     let text = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
     assert_eq!(said.status.code(), Some(1), "{text}");
-    assert!(text.contains(&address) && text.contains("not submitted") && !text.contains(crate::stage::TOKEN), "{text}");
+    assert!(
+        text.contains(&format!("no connection could be made to http://{address}")) && text.contains("not submitted") && !text.contains(crate::stage::TOKEN),
+        "{text}"
+    );
     // The event is not spent.
     stage.operator("status --store access.db").ended(0).says("the store holds no run");
 }
