@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use provisionr_core::store::RunFilter;
 use provisionr_core::{AccessError, Actor, MemoryDirectory, PlanSet, Provisioner, Report, RunId, Standing, Submitted};
@@ -10,8 +11,9 @@ use provisionr_core::{AccessError, Actor, MemoryDirectory, PlanSet, Provisioner,
 use super::arguments::{Apply, Driving, Format, Host, Resume};
 use super::drive::{Ended, drive};
 use super::failure::Failure;
-use super::output::{self, Detail, Refused, say, tell};
-use super::{inputs, runs};
+use super::inputs;
+use super::output::{self, Detail, Trouble, say, tell};
+use super::runs::{self, Whose};
 use crate::progress::Lines;
 
 /// How often is planned again when the world moves between planning and submitting.
@@ -44,23 +46,19 @@ pub(super) async fn apply(arguments: &Apply, detail: Detail) -> Result<Standing,
     }?;
     let actor = arguments.by.as_ref().map_or_else(|| Actor::service("operator"), Actor::person);
     let submitted = submit(&access, &what, &actor, (detail, arguments.driving.format)).await?;
-    let (mut ids, mut refused) = (Vec::new(), Vec::new());
+    let (mut ours, mut troubles) = (Vec::new(), Vec::new());
     for Submitted { subject, run, .. } in submitted {
         match run {
-            Ok(run) => ids.push(run),
-            Err(error) => refused.push(Refused { subject, why: Failure::from(error).to_string() }),
+            Ok(run) => ours.push((subject, run)),
+            Err(error) => troubles.push(Trouble { subject, run: None, why: Failure::from(error).to_string() }),
         }
     }
-    let ended = if arguments.detach || ids.is_empty() {
-        Ended::Quiet
-    } else {
-        lines.begin(&reports(&access, &ids).await?);
-        drive(&access, arguments.driving.patience, &lines).await?
-    };
-    let reports = with_successors(&access, ids).await?;
+    let ended = if arguments.detach || ours.is_empty() { Ended::Quiet } else { follow(&access, &ours, arguments.driving.patience, &lines).await? };
+    let (reports, unreadable) = with_successors(&access, ours).await?;
+    troubles.extend(unreadable);
     drop(access);
     handle.close().await;
-    conclude(&reports, &refused, ended, (detail, &arguments.driving), &arguments.store.store)
+    conclude(&reports, &troubles, ended, (detail, &arguments.driving), &arguments.store.store)
 }
 
 pub(super) async fn resume(arguments: &Resume, detail: Detail) -> Result<Standing, Failure> {
@@ -69,17 +67,16 @@ pub(super) async fn resume(arguments: &Resume, detail: Detail) -> Result<Standin
     let handle = store.clone();
     let lines = Arc::new(lines(arguments.driving.format));
     let access = host.build(Provisioner::builder(store, MemoryDirectory::default()), &lines)?;
-    let unfinished: Vec<RunId> = runs::all(&access, &RunFilter::all().unsettled()).await?.into_iter().map(|row| row.id).collect();
+    let unfinished = runs::whose(&runs::all(&access, &RunFilter::all().unsettled()).await?);
     if unfinished.is_empty() && arguments.driving.format == Format::Text {
         say("every run is finished");
         return Ok(Standing::Done);
     }
-    lines.begin(&reports(&access, &unfinished).await?);
-    let ended = drive(&access, arguments.driving.patience, &lines).await?;
-    let reports = with_successors(&access, unfinished).await?;
+    let ended = follow(&access, &unfinished, arguments.driving.patience, &lines).await?;
+    let (reports, troubles) = with_successors(&access, unfinished).await?;
     drop(access);
     handle.close().await;
-    conclude(&reports, &[], ended, (detail, &arguments.driving), &arguments.store.store)
+    conclude(&reports, &troubles, ended, (detail, &arguments.driving), &arguments.store.store)
 }
 
 fn lines(format: Format) -> Lines {
@@ -141,35 +138,31 @@ fn say_set(set: &PlanSet, detail: Detail) {
     }
 }
 
-async fn reports(access: &Provisioner, ids: &[RunId]) -> Result<Vec<Report>, Failure> {
-    let mut reports = Vec::with_capacity(ids.len());
-    for id in ids {
-        reports.push(access.report(id).await?);
-    }
-    Ok(reports)
+/// Drives, and shows how these runs move.
+async fn follow(access: &Provisioner, runs: &[Whose], patience: Duration, lines: &Lines) -> Result<Ended, Failure> {
+    let (reports, _) = runs::each(runs, async |run| access.report(run).await).await?;
+    lines.begin(&reports);
+    drive(access, patience, lines).await
 }
 
 /// The reports of these runs, and of those that have taken their place.
-async fn with_successors(access: &Provisioner, ids: Vec<RunId>) -> Result<Vec<Report>, Failure> {
-    let mut known: BTreeSet<RunId> = ids.iter().cloned().collect();
-    let mut left: std::collections::VecDeque<RunId> = ids.into();
-    let mut reports = Vec::new();
-    while let Some(id) = left.pop_front() {
-        let report = access.report(&id).await?;
-        if let Some(next) = report.superseded_by.as_deref().map(RunId::new)
-            && known.insert(next.clone())
-        {
-            left.push_back(next);
-        }
-        reports.push(report);
+async fn with_successors(access: &Provisioner, mut left: Vec<Whose>) -> Result<(Vec<Report>, Vec<Trouble>), Failure> {
+    let mut known: BTreeSet<RunId> = left.iter().map(|(_, run)| run.clone()).collect();
+    let (mut reports, mut troubles) = (Vec::new(), Vec::new());
+    while !left.is_empty() {
+        let (read, unreadable) = runs::each(&left, async |run| access.report(run).await).await?;
+        let next = read.iter().filter_map(|report| Some((report.subject.clone(), RunId::new(report.superseded_by.as_deref()?))));
+        left = next.filter(|(_, run)| known.insert(run.clone())).collect();
+        reports.extend(read);
+        troubles.extend(unreadable);
     }
-    Ok(reports)
+    Ok((reports, troubles))
 }
 
 /// Says how runs stand, and what to do about those that are not done.
-fn conclude(reports: &[Report], refused: &[Refused], ended: Ended, (detail, driving): (Detail, &Driving), store: &Path) -> Result<Standing, Failure> {
-    let mut standing = output::together(reports);
-    if !refused.is_empty() {
+fn conclude(reports: &[Report], troubles: &[Trouble], ended: Ended, (detail, driving): (Detail, &Driving), store: &Path) -> Result<Standing, Failure> {
+    let mut standing = reports.iter().map(Report::standing).max().unwrap_or(Standing::Done);
+    if !troubles.is_empty() {
         standing = Standing::Failed;
     }
     let unfinished = reports.iter().any(|report| !report.is_settled());
@@ -177,10 +170,10 @@ fn conclude(reports: &[Report], refused: &[Refused], ended: Ended, (detail, driv
         standing = Standing::Waiting;
     }
     if driving.format == Format::Json {
-        output::say_json_with(standing, reports, refused)?;
+        output::say_json(standing, reports, troubles)?;
     } else {
-        output::say_reports(reports, refused, detail);
-        say(&output::closing(reports, refused));
+        output::say_reports(reports, troubles, detail);
+        say(&output::closing(reports, troubles));
     }
     for decision in output::decisions(reports, store) {
         tell(&decision);

@@ -30,7 +30,7 @@ impl Failure {
     }
 
     /// Both.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: &Self) -> Self {
         Self(format!("{}\n{}", self.0, other.0))
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn systems(path: &Path) -> Result<Vec<Arc<dyn Adapter>>, Failure> {
 pub(super) fn host(host: &Host) -> Result<(Vec<Arc<dyn Adapter>>, Rules), Failure> {
     match (systems(&host.systems), Rules::load_dir(&host.rules).map_err(Failure::of)) {
         (Ok(systems), Ok(rules)) => Ok((systems, rules)),
-        (Err(one), Err(two)) => Err(one.and(two)),
+        (Err(one), Err(two)) => Err(one.and(&two)),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
     }
 }

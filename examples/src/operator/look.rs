@@ -37,24 +37,23 @@ pub(super) async fn status(arguments: &Status, detail: Detail) -> Result<Standin
         left_out -= usize::from(out);
         !out
     });
-    let mut reports = Vec::with_capacity(rows.len());
-    for row in &rows {
-        reports.push(access.report(&row.id).await?);
-    }
-    let standing = standing(&reports, &rows);
+    let (reports, troubles) = runs::each(&runs::whose(&rows), async |run| access.report(run).await).await?;
+    let standing = if troubles.is_empty() { standing(&reports, &rows) } else { Standing::Failed };
     if arguments.which.format == Format::Json {
-        let stands: Vec<_> = reports.into_iter().zip(rows).map(|(report, row)| stands(report, row)).collect();
-        say_json(standing, &stands)?;
+        let mut of: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let stands: Vec<_> = reports.into_iter().filter_map(|report| Some(stands(of.remove(&report.run)?, report))).collect();
+        say_json(standing, &stands, &troubles)?;
         return Ok(standing);
     }
     for report in &reports {
         let whole = detail == Detail::Full || arguments.which.run.is_some() || (arguments.which.subject.is_some() && !report.is_settled());
         if whole { say(&report.to_string()) } else { say(&report.brief().to_string()) }
     }
+    troubles.iter().for_each(|trouble| say(&trouble.to_string()));
     if hidden > 0 {
         say(&format!("{hidden} more are finished; --all shows them"));
     }
-    say(&output::closing(&reports, &[]).replace("nothing to do", "the store holds no run"));
+    say(&output::closing(&reports, &troubles).replace("nothing to do", "the store holds no run"));
     output::decisions(&reports, &arguments.store.store).iter().for_each(|decision| output::tell(decision));
     Ok(standing)
 }
@@ -66,7 +65,7 @@ fn standing(reports: &[Report], rows: &[RunRow]) -> Standing {
     counts.map(Report::standing).max().unwrap_or(Standing::Done)
 }
 
-fn stands(report: Report, row: RunRow) -> Stands {
+fn stands(row: RunRow, report: Report) -> Stands {
     Stands { standing: report.standing(), report, event: row.event, actor: row.actor, opened_at: row.opened_at }
 }
 
@@ -82,10 +81,10 @@ async fn worth_explaining(access: &Provisioner, which: &Which) -> Result<Vec<Run
 
 pub(super) async fn explain(arguments: &Explain) -> Result<Standing, Failure> {
     let access = inputs::looking(&arguments.store.store).await?;
-    let mut explanations = Vec::new();
-    let mut known = Vec::new();
-    for row in worth_explaining(&access, &arguments.which).await? {
-        let explanation = access.explain(&row.id).await?;
+    let rows = worth_explaining(&access, &arguments.which).await?;
+    let (all, troubles) = runs::each(&runs::whose(&rows), async |run| access.explain(run).await).await?;
+    let (mut explanations, mut known) = (Vec::new(), Vec::new());
+    for explanation in all {
         match &arguments.operation {
             None => explanations.push(explanation),
             Some(operation) => {
@@ -94,20 +93,21 @@ pub(super) async fn explain(arguments: &Explain) -> Result<Standing, Failure> {
             }
         }
     }
-    if let (Some(operation), true) = (&arguments.operation, explanations.is_empty()) {
+    if let (Some(operation), true) = (&arguments.operation, explanations.is_empty() && troubles.is_empty()) {
         return Err(no_such_operation(operation, &known));
     }
     if arguments.which.format == Format::Json {
         let standing = explanations.iter().map(|explanation| explanation.standing).max().unwrap_or(Standing::Done);
-        say_json(standing, &explanations)?;
-    } else if explanations.is_empty() {
+        say_json(standing, &explanations, &troubles)?;
+    } else if rows.is_empty() {
         say("the store holds no run");
     } else {
         let texts: Vec<_> = explanations.iter().map(ToString::to_string).collect();
         say(&texts.join("\n"));
+        troubles.iter().for_each(|trouble| say(&trouble.to_string()));
     }
     // That it could be explained is what was asked for.
-    Ok(Standing::Done)
+    Ok(if troubles.is_empty() { Standing::Done } else { Standing::Failed })
 }
 
 pub(super) fn no_such_operation(operation: &str, known: &[String]) -> Failure {
@@ -123,16 +123,15 @@ pub(super) async fn audit(arguments: &Audit) -> Result<Standing, Failure> {
     let access = inputs::looking(&arguments.store.store).await?;
     let rows = runs::asked(&access, &arguments.which).await?;
     if !arguments.verify {
-        let mut logs = Vec::with_capacity(rows.len());
-        for row in &rows {
-            logs.push(access.audit(&row.id).await?);
-        }
+        let (logs, troubles) = runs::each(&runs::whose(&rows), async |run| access.audit(run).await).await?;
+        let standing = if troubles.is_empty() { Standing::Done } else { Standing::Failed };
         if arguments.which.format == Format::Json {
-            say_json(Standing::Done, &logs)?;
+            say_json(standing, &logs, &troubles)?;
         } else {
             logs.iter().for_each(|log| say(&format!("{} for {} by event {}\n{log}", log.run, log.subject, log.event)));
+            troubles.iter().for_each(|trouble| say(&trouble.to_string()));
         }
-        return Ok(Standing::Done);
+        return Ok(standing);
     }
     let mut checks = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -141,7 +140,7 @@ pub(super) async fn audit(arguments: &Audit) -> Result<Standing, Failure> {
     let broken = checks.iter().filter(|check| !check.is_unbroken()).count();
     let standing = if broken == 0 { Standing::Done } else { Standing::Failed };
     if arguments.which.format == Format::Json {
-        say_json(standing, &checks)?;
+        say_json(standing, &checks, &[])?;
         return Ok(standing);
     }
     checks.iter().for_each(|check| say(&check.to_string()));

@@ -1,8 +1,9 @@
 //! What is shown: text for people, JSON with a version for programs.
 
+use std::fmt;
 use std::io::Write;
 
-use provisionr_core::{Report, Standing, Status, SubjectId};
+use provisionr_core::{Report, RunId, Standing, Status, SubjectId};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -33,39 +34,40 @@ pub(super) fn tell(text: &str) {
 }
 
 #[derive(Serialize)]
-struct Document<'a, T, R> {
+struct Document<'a, T> {
     format: u16,
     standing: Standing,
     runs: &'a [T],
-    #[serde(skip_serializing_if = "<[R]>::is_empty")]
-    refused: &'a [R],
+    #[serde(skip_serializing_if = "<[Trouble]>::is_empty")]
+    troubles: &'a [Trouble],
 }
 
-/// A plan that became no run.
+/// A plan that became no run, or a run that cannot be read. It holds up no other.
 #[derive(Debug, Serialize)]
-pub(super) struct Refused {
+pub(super) struct Trouble {
     pub(super) subject: SubjectId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<RunId>,
     pub(super) why: String,
 }
 
-/// Shows runs as JSON.
-pub(super) fn say_json<T: Serialize>(standing: Standing, runs: &[T]) -> Result<(), Failure> {
-    say_json_with::<T>(standing, runs, &[])
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.run {
+            Some(run) => write!(f, "{run} for {}: cannot be read, and is not moved: {}", self.subject, self.why),
+            None => write!(f, "{}: not submitted: {}", self.subject, self.why),
+        }
+    }
 }
 
-/// Shows runs, and what became none, as JSON.
-pub(super) fn say_json_with<T: Serialize>(standing: Standing, runs: &[T], refused: &[Refused]) -> Result<(), Failure> {
-    say(&serde_json::to_string_pretty(&Document { format: FORMAT, standing, runs, refused })?);
+/// Shows runs, and what is wrong beside them, as JSON.
+pub(super) fn say_json<T: Serialize>(standing: Standing, runs: &[T], troubles: &[Trouble]) -> Result<(), Failure> {
+    say(&serde_json::to_string_pretty(&Document { format: FORMAT, standing, runs, troubles })?);
     Ok(())
 }
 
-/// How many runs stand together: the worst counts.
-pub(super) fn together(reports: &[Report]) -> Standing {
-    reports.iter().map(Report::standing).max().unwrap_or(Standing::Done)
-}
-
 /// Reports as text: few of them whole, of many those that are not done, and what they come to.
-pub(super) fn say_reports(reports: &[Report], refused: &[Refused], detail: Detail) {
+pub(super) fn say_reports(reports: &[Report], troubles: &[Trouble], detail: Detail) {
     for report in reports {
         if detail == Detail::Full || reports.len() <= FEW {
             say(&format!("{report}"));
@@ -73,18 +75,16 @@ pub(super) fn say_reports(reports: &[Report], refused: &[Refused], detail: Detai
             say(&format!("{}", report.brief()));
         }
     }
-    for refused in refused {
-        say(&format!("{}: not submitted: {}", refused.subject, refused.why));
-    }
+    troubles.iter().for_each(|trouble| say(&trouble.to_string()));
 }
 
 /// The last line: how many are done, wait and failed.
-pub(super) fn closing(reports: &[Report], refused: &[Refused]) -> String {
+pub(super) fn closing(reports: &[Report], troubles: &[Trouble]) -> String {
     let count = |standing| reports.iter().filter(|report| report.standing() == standing).count();
-    let failed = count(Standing::Failed) + refused.len();
+    let failed = count(Standing::Failed) + troubles.len();
     let parts = [(count(Standing::Done), "done"), (count(Standing::Waiting), "waiting"), (failed, "failed or not whole")];
     let parts: Vec<_> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let all = reports.len() + refused.len();
+    let all = reports.len() + troubles.len();
     match all {
         0 => "nothing to do".to_owned(),
         1 => format!("1 run: {}", parts.join(", ").trim_start_matches("1 ")),

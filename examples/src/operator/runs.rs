@@ -1,10 +1,11 @@
 //! Which runs are meant.
 
 use provisionr_core::store::{RunFilter, RunRow};
-use provisionr_core::{Provisioner, RunId, sdk};
+use provisionr_core::{AccessError, Provisioner, RunId, SubjectId, sdk};
 
 use super::arguments::Which;
 use super::failure::Failure;
+use super::output::Trouble;
 
 /// Every run that a filter lets through, first opened first.
 pub(super) async fn all(access: &Provisioner, filter: &RunFilter) -> Result<Vec<RunRow>, Failure> {
@@ -21,6 +22,27 @@ pub(super) async fn all(access: &Provisioner, filter: &RunFilter) -> Result<Vec<
     }
     rows.sort_by(|one, two| (one.opened_at, &one.id).cmp(&(two.opened_at, &two.id)));
     Ok(rows)
+}
+
+/// A run, and whose it is.
+pub(super) type Whose = (SubjectId, RunId);
+
+/// Whose these runs are.
+pub(super) fn whose(rows: &[RunRow]) -> Vec<Whose> {
+    rows.iter().map(|row| (row.subject.clone(), row.id.clone())).collect()
+}
+
+/// Reads runs one by one; what cannot be read of one is told, and holds up no other.
+pub(super) async fn each<T>(runs: &[Whose], mut read: impl AsyncFnMut(&RunId) -> Result<T, AccessError>) -> Result<(Vec<T>, Vec<Trouble>), Failure> {
+    let (mut found, mut troubles) = (Vec::with_capacity(runs.len()), Vec::new());
+    for (subject, run) in runs {
+        match read(run).await {
+            Ok(read) => found.push(read),
+            Err(AccessError::Run(error)) => troubles.push(Trouble { subject: subject.clone(), run: Some(run.clone()), why: Failure::of(error).to_string() }),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((found, troubles))
 }
 
 /// The runs that are asked for.

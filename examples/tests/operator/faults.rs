@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stage::{RULES, Stage, people, until};
+use crate::stage::{RULES, Stage, overwrite, people, until};
 
 #[test]
 fn what_failed_is_told_with_its_reason() {
@@ -41,6 +41,22 @@ fn one_of_two_systems_that_cannot_be_read_stops_only_itself() {
     stage.operator("apply … --event sarah.json").ended(1).says("blocked  okta-eu");
     assert!(stage.effects().iter().any(|effect| effect == "0 group.member_added"));
     stage.operator("explain --store access.db").ended(0).says("stands      not planned");
+}
+
+#[test]
+fn a_run_that_cannot_be_read_holds_up_no_other() {
+    let stage = Stage::new();
+    stage.operator("apply … --event sarah.json --detach").ended(2);
+    overwrite(&stage.path("access.db"), "\"rank\":\"change\"", "\"rank\":\"leaver\"");
+    stage.write("people.yaml", &people(2));
+    stage.operator("apply … --people people.yaml --detach").ended(2);
+    let said = stage.operator("resume …").ended(1);
+    assert!(
+        said.out.contains("for emp_0789: cannot be read, and is not moved") && said.out.ends_with("3 runs: 2 done, 1 failed or not whole\n"),
+        "{}",
+        said.all()
+    );
+    stage.operator("audit --store access.db --verify").ended(1).says("1 of 3 chains are BROKEN");
 }
 
 /// What should have happened, each once.

@@ -247,11 +247,12 @@ fn http(url: &str, method: &str, path: &str, body: &Value, headers: &[(&str, &st
     serde_json::from_str(body).unwrap()
 }
 
-/// Puts one text for another of the same length into a file, once.
+/// Puts one text for another of the same length into a file, wherever it is: a page may hold what was moved elsewhere.
 pub fn overwrite(file: &Path, from: &str, to: &str) {
     assert_eq!(from.len(), to.len());
     let mut bytes = std::fs::read(file).unwrap();
-    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect("it is there");
-    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    let places: Vec<_> = bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from.as_bytes()).map(|(at, _)| at).collect();
+    assert!(!places.is_empty(), "it is not there");
+    places.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to.as_bytes()));
     std::fs::write(file, bytes).unwrap();
 }

@@ -64,8 +64,14 @@ fn a_chain_that_was_changed_is_found() {
     stage.operator("audit --store access.db --verify").ended(1).says("BROKEN: run run_").says("the chain breaks at row ");
     let json = stage.operator("audit --store access.db --verify --format json").ended(1).json();
     assert_eq!((json["runs"][0]["chain"].clone(), json["runs"][0]["row"].is_u64()), (json!("broken"), true));
-    // Nothing is moved, explained or reported on the word of such a journal.
-    stage.operator("status --store access.db").ended(1).says("the chain breaks at row ");
+    // Nothing is moved, explained or reported on the word of such a journal, and no other run is held up by it.
+    for command in ["status", "explain", "audit"] {
+        stage.operator(&format!("{command} --store access.db")).ended(1).says("cannot be read, and is not moved").says("the chain breaks at row ");
+        let json = stage.operator(&format!("{command} --store access.db --format json")).ended(1).json();
+        assert!(json["troubles"][0]["run"].as_str().unwrap().starts_with("run_"), "{json}");
+    }
+    stage.write("people.yaml", &people(2));
+    stage.operator("apply … --people people.yaml").ended(0).says("2 runs: 2 done");
 }
 
 #[test]
