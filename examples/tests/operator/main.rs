@@ -3,5 +3,6 @@
 
 mod faults;
 mod misuse;
+mod readme;
 mod stage;
 mod stories;

@@ -79,10 +79,24 @@ impl Stage {
     pub fn with(rules: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("company.yaml"), COMPANY).unwrap();
+        std::fs::create_dir(folder.path().join("rules")).unwrap();
+        std::fs::write(folder.path().join("rules/access.yaml"), rules).unwrap();
+        std::fs::write(folder.path().join("sarah.json"), sarah().to_string()).unwrap();
+        Self::in_folder(folder, &["okta=0", "okta-eu=okta:0"])
+    }
+
+    /// With the files of this folder.
+    pub fn of(files: &Path, fakes: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(files, folder.path());
+        Self::in_folder(folder, fakes)
+    }
+
+    fn in_folder(folder: TempDir, fakes: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fakes"));
-        command.arg("--seed").arg(folder.path().join("company.yaml")).args(["okta=0", "okta-eu=okta:0"]);
+        command.arg("--seed").arg(folder.path().join("company.yaml")).args(fakes);
         let mut fakes = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // The line on stderr comes after the systems file is out; the file ends with the last credential.
+        // The line on stderr comes after the systems file is out.
         let mut ready = String::new();
         BufReader::new(fakes.stderr.as_mut().unwrap()).read_line(&mut ready).unwrap();
         assert!(ready.starts_with("ready: "), "{ready}");
@@ -92,9 +106,6 @@ impl Stage {
         let urls = systems.lines().filter_map(|line| line.trim().strip_prefix("url: ")).map(|url| serde_json::from_str(url).unwrap()).collect();
         let stage = Self { fakes, urls, folder };
         stage.write("systems.yaml", &systems);
-        std::fs::create_dir(stage.path("rules")).unwrap();
-        stage.write("rules/access.yaml", rules);
-        stage.write("sarah.json", &sarah().to_string());
         stage
     }
 
@@ -245,6 +256,19 @@ fn http(url: &str, method: &str, path: &str, body: &Value, headers: &[(&str, &st
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
     serde_json::from_str(body).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 /// Puts one text for another of the same length into a file, wherever it is: a page may hold what was moved elsewhere.
