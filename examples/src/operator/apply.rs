@@ -114,7 +114,11 @@ async fn submit(access: &Provisioner, what: &What, actor: &Actor, (detail, forma
         };
         let mut before = Vec::new();
         for planned in &set.plans {
-            before.extend(access.run_of(&planned.event).await?.map(|run| format!("event {} has led to {run} already; going on with it", planned.event)));
+            if let Some(run) = access.run_of(&planned.event).await? {
+                let over = access.report(&run).await.is_ok_and(|report| report.is_settled() && report.standing() == Standing::Failed);
+                let help = if over { "it is over; what failed of it is asked for anew by `apply --people`, or by another event" } else { "going on with it" };
+                before.push(format!("event {} has led to {run} already; {help}", planned.event));
+            }
         }
         match access.submit_set(&set, actor).await {
             Err(AccessError::PlanSetMoved(_)) if tries < TRIES && !matches!(what, What::Saved(_)) => tries += 1,

@@ -16,6 +16,34 @@ fn what_failed_is_told_with_its_reason() {
 }
 
 #[test]
+fn what_failed_is_asked_for_anew_once_the_cause_is_mended() {
+    let stage = Stage::new();
+    stage.write("people.yaml", &people(1));
+    let refuse = json!({ "on": { "method": "PUT", "path": "/api/v1/groups/*/users/*" }, "do": { "kind": "status", "status": 403 }, "times": null });
+    stage.fault(&refuse);
+    stage.operator("apply … --people people.yaml").ended(1);
+    // The accounts are there now, and all else fails once more: twice the same plan.
+    stage.operator("apply … --people people.yaml").ended(1);
+    stage.operator("plan … --people people.yaml --out plan.json").ended(0);
+    stage.operator("apply … --people people.yaml").ended(1);
+    for place in 0..2 {
+        stage.fake(place, "DELETE", "faults", &serde_json::Value::Null);
+    }
+    stage.operator("apply … --people people.yaml").ended(0).says("1 run: done");
+    stage.operator("status --store access.db").ended(0).says("4 runs: 1 done, 3 failed or not whole");
+    stage.operator("apply … --people people.yaml").ended(0).says("nothing to do");
+}
+
+#[test]
+fn an_event_whose_run_failed_says_how_to_ask_again() {
+    let stage = Stage::new();
+    stage.fault(&json!({ "on": { "method": "PUT", "path": "/api/v1/groups/*/users/*" }, "do": { "kind": "status", "status": 403 }, "times": null }));
+    stage.operator("apply … --event sarah.json").ended(1);
+    stage.operator("apply … --event sarah.json").ended(1).says("is asked for anew by `apply --people`, or by another event");
+    stage.run();
+}
+
+#[test]
 fn a_lost_answer_is_looked_at_and_done_within_one_command() {
     let stage = Stage::new();
     stage.fault(&json!({ "on": { "method": "PUT", "path": "/api/v1/groups/*/users/*" }, "do": { "kind": "reset_after" } }));
