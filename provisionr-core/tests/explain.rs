@@ -5,7 +5,6 @@ mod support;
 
 use std::time::Duration;
 
-use provisionr_core::run::Decision;
 use provisionr_core::store::{PlanRow, RunFilter};
 use provisionr_core::*;
 use provisionr_testkit::MemoryFault;
@@ -96,22 +95,6 @@ async fn a_superseded_run_is_no_failure_and_names_what_took_its_place() {
     assert_eq!((report.verdict, report.standing()), (Some(Verdict::Superseded), Standing::Done), "{report}");
     assert_eq!(report.superseded_by.as_deref(), Some(next.as_str()));
     assert!(report.count(Status::Failed) > 0, "what it gave up is still told: {report}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_decision_that_would_be_passed_over_is_refused() {
-    let (company, rules) = waiting_company();
-    let access = with_rules(&company, &rules);
-    let run = submit(&access).await;
-    access.driver().run_until_idle().await.unwrap();
-    let decide = |operation: &str| {
-        let (access, run, operation) = (access.clone(), run.clone(), OperationId::new(operation));
-        async move { access.decide(&run, &operation, Decision::Done, Actor::person("kim"), "I saw it").await }
-    };
-    let refused = decide("forge:account").await.unwrap_err();
-    assert!(matches!(&refused, AccessError::CannotDecide { .. }) && refused.to_string().contains("stuck or done by hand"), "{refused}");
-    assert!(matches!(decide("forge:none").await.unwrap_err(), AccessError::NothingToDecide { .. }));
-    assert!(company.store.inbox(&run).await.unwrap().is_empty(), "nothing was sent");
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,10 +27,17 @@ pub(super) async fn decide(arguments: &Decide) -> Result<Standing, Failure> {
         Err(AccessError::NothingToDecide { .. }) => {
             let report = access.report(&run).await?;
             let known: Vec<_> = report.operations.iter().map(|line| line.operation.to_string()).collect();
-            if !known.contains(&arguments.operation) {
+            let Some(line) = report.operations.iter().find(|line| line.operation == operation) else {
                 return Err(no_such_operation(&arguments.operation, &known));
+            };
+            if report.is_settled() {
+                return Err(Failure::new(format!("{run} is over: there is nothing to decide about it any more")));
             }
-            return Err(Failure::new(format!("{run} is over: there is nothing to decide about it any more")));
+            let detail = if line.detail.is_empty() { String::new() } else { format!(" — {}", line.detail) };
+            return Err(Failure::new(format!(
+                "`{operation}` of {run} is {}{detail}; as it stands, it is not {decision}: a person decides about what is stuck, or waits to be done by hand",
+                line.status
+            )));
         }
         decided => decided?,
     }
