@@ -111,7 +111,7 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(run: &RunRow, plan: &Plan, state: &RunState) -> Self {
         let line = |(operation, state): (&Operation, &OperationState)| {
-            let (status, detail) = describe(state);
+            let (status, detail) = describe(operation, state);
             let Times { since, next, until } = Times::of(state);
             ReportLine {
                 operation: operation.id.clone(),
@@ -209,10 +209,11 @@ impl Times {
     }
 }
 
-fn describe(state: &OperationState) -> (Status, String) {
+fn describe(operation: &Operation, state: &OperationState) -> (Status, String) {
     let trouble = || state.trouble.clone().unwrap_or_default();
     match &state.phase {
         Phase::Done { ours: Ours::Made, .. } => (Status::Done, String::new()),
+        Phase::Done { .. } if operation.is_look() => (Status::Done, String::new()),
         Phase::Done { .. } => (Status::Done, "it was so already".to_owned()),
         Phase::Blocked => (Status::Pending, "waits for what comes before it".to_owned()),
         Phase::Ready(Some(_)) if state.attempts == 0 => (Status::Waiting, format!("waits for {}", waiting_for(WaitReason::Until))),

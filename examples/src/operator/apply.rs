@@ -72,6 +72,11 @@ pub(super) async fn resume(arguments: &Resume, detail: Detail) -> Result<Standin
         say("every run is finished");
         return Ok(Standing::Done);
     }
+    if arguments.look {
+        for (_, run) in &unfinished {
+            access.look(run).await?;
+        }
+    }
     let ended = follow(&access, &unfinished, arguments.driving.patience, &lines).await?;
     let (reports, troubles) = with_successors(&access, unfinished).await?;
     drop(access);

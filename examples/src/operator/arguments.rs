@@ -148,6 +148,9 @@ pub(super) struct Resume {
     pub(super) host: Host,
     #[command(flatten)]
     pub(super) store: Store,
+    /// Looks at once at what is waited for outside (a first login, an invitation), and not when its time has come.
+    #[arg(long)]
+    pub(super) look: bool,
     #[command(flatten)]
     pub(super) driving: Driving,
 }

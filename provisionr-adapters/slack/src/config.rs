@@ -198,7 +198,7 @@ fn accounts(config: &SlackConfig) -> AccountFacts {
     let grid = config.admin.is_some();
     let facts = AccountFacts::new().found_by("email", Search::Exact).found_with("users.info", 1);
     if config.scim.is_none() && !grid {
-        return facts.suspension(Suspension::RevokeAll);
+        return facts.suspension(Suspension::None);
     }
     let off = |from: &[AccountState]| {
         Transition::new(from.iter().copied(), Deactivated).destroys("memberships in channels and user groups").frees("the seat").irreversible()

@@ -349,6 +349,6 @@ fn a_configuration_that_cannot_work_is_refused_and_shows_no_secret() {
     assert_eq!(pools, ["acme.scim.reads", "acme.scim.writes"]);
     assert_eq!(all.descriptor().accounts.suspension, Suspension::State(AccountState::Deactivated));
     let plain = config().connect("slack", &http).unwrap();
-    assert_eq!((&plain.descriptor().accounts.suspension, plain.descriptor().accounts.create.is_none()), (&Suspension::RevokeAll, true));
+    assert_eq!((&plain.descriptor().accounts.suspension, plain.descriptor().accounts.create.is_none()), (&Suspension::None, true));
     assert!(plain.descriptor().lanes.iter().all(|lane| !lane.id.as_str().starts_with("admin.") && lane.pool.is_none()));
 }

@@ -189,7 +189,8 @@ pub enum Suspension {
     State(AccountState),
     /// There is none: revoking everything stands in for it.
     RevokeAll,
-    /// There is none, and nothing stands in for it.
+    /// There is none, and nothing stands in for it: who has an account can come in, even when all that it holds is
+    /// revoked. A leaver's plan says so, or asks somebody to switch the account off by hand.
     None,
 }
 

@@ -27,7 +27,7 @@ impl Builder<'_> {
         };
         let kept_out = self.cut(account, self.view.topology.leaver.cut, &mut diff);
         let cut = diff.quick();
-        self.clean(account, &cut, &mut diff);
+        self.clean(account, kept_out, &cut, &mut diff);
         let gone = diff.operations.iter().filter_map(|operation| operation.action.change()?.entitlement().cloned());
         let mut wanted = Verification::new(self.late()).gone(gone);
         if let Some(state) = kept_out {
@@ -111,12 +111,12 @@ impl Builder<'_> {
         }
     }
 
-    /// Takes back what provisionr gave; all there is where nothing else keeps the person out. What depends on something
+    /// Takes back what provisionr gave; all there is where no state of the account keeps the person out. What depends on something
     /// goes before it.
-    fn clean(&self, account: &Account, cut: &[OperationId], diff: &mut SystemDiff) {
+    fn clean(&self, account: &Account, kept_out: Option<AccountState>, cut: &[OperationId], diff: &mut SystemDiff) {
         let begin = diff.operations.len();
         self.revokes(&[], diff);
-        if self.view.descriptor.accounts.suspension == Suspension::RevokeAll && self.view.topology.leaver.cut != Cut::Keep {
+        if kept_out.is_none() {
             let direct: Vec<Entitlement> = self.direct(account);
             for entitlement in direct {
                 let Some(kind) = self.view.descriptor.kinds.get(&entitlement.kind) else { continue };

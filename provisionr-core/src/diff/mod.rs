@@ -63,6 +63,8 @@ pub(crate) struct SystemView<'a> {
     pub(crate) targets: BTreeMap<(KindName, TargetName), Resolution>,
     pub(crate) observation: Option<Observation>,
     pub(crate) ledger: Vec<LedgerRow>,
+    /// What people call the targets of grants that nothing wants any more, by the keys of the grants.
+    pub(crate) titles: BTreeMap<String, TargetName>,
     pub(crate) pending: Pending,
     pub(crate) lacking: BTreeMap<Ability, String>,
 }

@@ -64,7 +64,7 @@ impl Builder<'_> {
         let title = format!("revoke {entitlement}");
         let (change, ability) = self.removal(direct, entitlement.clone());
         let key = kind.key_of(&entitlement);
-        let target = TargetName::new(entitlement.target.as_str());
+        let target = self.view.titles.get(key.as_str()).cloned().unwrap_or_else(|| TargetName::new(entitlement.target.as_str()));
         let cascades = |operation: &&Operation| match operation.action.change() {
             Some(Change::Grant(granted)) => kind.cascades.iter().any(|cascade| cascade.kind == granted.kind),
             _ => false,

@@ -212,6 +212,11 @@ impl Operation {
         shown.to_string()
     }
 
+    /// Whether it only looks at what others have made, or left.
+    pub fn is_look(&self) -> bool {
+        matches!(self.action, Action::AwaitAccount(_) | Action::Verify(_))
+    }
+
     /// Whether a person makes the change.
     pub(crate) fn is_by_hand(&self) -> bool {
         matches!(self.action, Action::ByHand(_))

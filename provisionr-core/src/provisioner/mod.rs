@@ -6,6 +6,7 @@ mod names;
 mod read;
 mod sets;
 mod submit;
+mod titles;
 mod unfinished;
 
 use std::fmt;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::AccessError;
 use super::checks::Checks;
 use super::names::Names;
+use super::titles::Titles;
 use super::unfinished::Unfinished;
 use crate::desired::{DesiredAccess, SystemAccess};
 use crate::diff::{AccountView, Pending, SystemView, Unread};
@@ -17,7 +18,7 @@ use crate::event::Occasion;
 use crate::executor::Executor;
 use crate::plan::OpenKey;
 use crate::record::ACCOUNT_STATE;
-use crate::rules::{CheckedRules, KeySource, Ownership, SystemTopology};
+use crate::rules::{CheckedRules, Cut, KeySource, Ownership, SystemTopology};
 use crate::store::LedgerRow;
 use provisionr_sdk::{
     Account, AccountId, AccountQuery, Adapter, AdapterError, CallContext, Check, Entitlement, Found, IdentityKey, KindName, Lifecycle, Resolution, RetryHint,
@@ -55,9 +56,18 @@ impl<'e> Reading<'e, '_> {
         let found_by: BTreeSet<&SystemName> = left.iter().flat_map(|system| sources(self.rules, system)).collect();
         left.extend(found_by);
         left.retain(|system| executor.systems.contains_key(*system));
-        let mut ledgers = BTreeMap::new();
+        let (mut ledgers, mut titles) = (BTreeMap::new(), Titles::default());
+        // What nothing wants any more is shown by the name it was given by.
+        let unwanted = |system: &SystemName, row: &LedgerRow| {
+            let wanted = self.desired.for_system(system).map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default();
+            row.key != ACCOUNT_STATE && !wanted.iter().any(|desired| desired.key.as_str() == row.key)
+        };
         for (system, account) in &links {
-            ledgers.insert(system.clone(), executor.store.ledger(system, account).await?);
+            let rows = executor.store.ledger(system, account).await?;
+            for row in rows.iter().filter(|row| unwanted(system, row)) {
+                titles.learn(&*executor.store, row).await?;
+            }
+            ledgers.insert(system.clone(), rows);
         }
         let (mut views, mut unread, mut accounts) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut untold = BTreeSet::new();
@@ -72,8 +82,9 @@ impl<'e> Reading<'e, '_> {
                 let ledger = ledgers.remove(system).unwrap_or_default();
                 let pending = unfinished.systems.get(system).cloned().unwrap_or_default();
                 let wanted = self.desired.for_system(system);
+                let titles = titles.of(system);
                 async move {
-                    let view = reader.view(&who, &open_keys, wanted, &ledger, &pending).await;
+                    let view = reader.view(&who, &open_keys, wanted, &ledger, &pending).await.map(|view| SystemView { titles, ..view });
                     (adapter.descriptor(), who, open_keys, view)
                 }
             });
@@ -194,7 +205,8 @@ impl<'e> Reader<'e, '_, '_> {
         let looking = self.reading.executor.looking(descriptor);
         let cx = looking.context();
         // Where nothing else keeps a leaver out, all there is has to be seen.
-        let all = self.reading.subject.lifecycle == Lifecycle::Terminated && descriptor.accounts.suspension == Suspension::RevokeAll;
+        let all = self.reading.subject.lifecycle == Lifecycle::Terminated
+            && (topology.leaver.cut == Cut::Keep || !matches!(descriptor.accounts.suspension, Suspension::State(_)));
         let work = async {
             let check = self.check(&cx).await?;
             let account = if who.known.is_none() && who.keys.is_empty() {
@@ -254,6 +266,7 @@ impl<'e> Reader<'e, '_, '_> {
             targets,
             observation,
             ledger: ledger.to_vec(),
+            titles: BTreeMap::new(),
             pending: pending.clone(),
             lacking: check.lacking,
         })

@@ -125,6 +125,20 @@ impl Provisioner {
         }
     }
 
+    /// Tells a run that something outside may have happened: what it waits for is looked at now, by whoever drives it.
+    ///
+    /// # Errors
+    /// When there is no such run, or the store fails.
+    pub async fn look(&self, run: &RunId) -> Result<(), AccessError> {
+        let row = self.row(run).await?;
+        let at = self.0.executor.clock.now();
+        let bytes = Message::Look.to_bytes()?;
+        let id = Digest::of([at.as_millis().to_be_bytes().as_slice(), &bytes]).number();
+        self.0.executor.store.commit(Commit::new([Write::Send { run: row.id, id, at, bytes }])).await?;
+        self.wake();
+        Ok(())
+    }
+
     /// Tells what a person has decided about an operation that is stuck, or that is done by hand. It takes effect when the
     /// run is moved next.
     ///

@@ -16,6 +16,8 @@ pub enum Message {
         /// Which.
         by: RunId,
     },
+    /// Something outside may have happened: what is waited for is looked at now. It says nothing of what is so.
+    Look,
     /// A person has decided about an operation.
     Decide {
         /// The operation.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Mover;
 use crate::executor::{MoveError, load};
-use crate::plan::Operation;
+use crate::plan::{Action, Operation};
 use crate::run::{Message, OperationState, Phase, Transition};
 use crate::store::{Rank, RunFilter, Write};
 use provisionr_sdk::{Change, SystemName};
@@ -66,6 +66,7 @@ impl Mover<'_> {
             match Message::from_bytes(&row.bytes) {
                 Ok(Message::Close { by }) if !self.state.is_closing() => self.record(Transition::Closing { at, by: by.to_string() })?,
                 Ok(Message::Close { .. }) => {}
+                Ok(Message::Look) => self.look_now(),
                 Ok(Message::Decide { op, actor, why, decision }) => {
                     let decided = Transition::Decided { op, at, actor, why, decision };
                     if let Err(refused) = self.record(decided) {
@@ -77,6 +78,19 @@ impl Mover<'_> {
         }
         self.writes.push(Write::Take { run: self.run.id.clone(), epoch: self.run.epoch, upto });
         Ok(())
+    }
+
+    /// Looks at what is waited for before its time. A verification is not hurried: what it looks for may come late.
+    fn look_now(&mut self) {
+        let now = self.executor.clock.now();
+        let plan = Arc::clone(&self.plan);
+        for (place, operation) in plan.operations.iter().enumerate() {
+            let waits = matches!(self.state.operation(place).map(|state| &state.phase), Some(Phase::Waiting { .. }));
+            let running = self.running.values().any(|running| running.step.index() == place);
+            if waits && !running && !matches!(operation.action, Action::Verify(_)) {
+                self.state.look_again(place, now);
+            }
+        }
     }
 
     /// Another run has taken over: gives up what nothing of is under way.
