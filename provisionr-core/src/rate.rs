@@ -9,6 +9,15 @@ use tokio::time::{Instant, sleep_until};
 
 use provisionr_sdk::{Call, Lane, LaneId, LaneReading, Permit, SystemName, Window};
 
+/// Whether a call begins something or goes on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It begins, and takes its turn.
+    Begins,
+    /// It goes on with an attempt that has written already.
+    GoesOn,
+}
+
 /// The lanes of all systems of a host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lanes(Arc<HashMap<(SystemName, LaneId), Arc<LaneState>>>);
@@ -50,19 +59,29 @@ impl Lanes {
     }
 
     /// Waits until a call may be sent. A call on a lane nobody declared is not held back.
-    pub(crate) async fn permit(&self, system: &SystemName, call: &Call) -> Permit {
+    ///
+    /// A call that goes on with what has been begun does not queue for the window again: its attempt would run out of
+    /// time between two of its writes. What it takes too much, those after it wait for.
+    pub(crate) async fn permit(&self, system: &SystemName, call: &Call, turn: Turn) -> Permit {
         let Some(lane) = call.lane.as_ref().and_then(|lane| self.lane(system, lane)) else {
             return Permit::free();
         };
-        // A semaphore that is never closed always gives a permit.
-        let slot = match &lane.slots {
-            Some(slots) => Arc::clone(slots).acquire_owned().await.ok(),
-            None => None,
-        };
-        while let Err(until) = lane.take(call.cost) {
+        while let Err(until) = lane.take(call.cost, turn) {
             sleep_until(until).await;
         }
-        slot.map_or_else(Permit::free, Permit::holding)
+        let Some(slots) = &lane.slots else { return Permit::free() };
+        // Only who is about to send holds a slot: what waits for the window must not keep out what goes on.
+        loop {
+            // A semaphore that is never closed always gives a permit.
+            let slot = Arc::clone(slots).acquire_owned().await.ok();
+            match lane.closed() {
+                Some(until) => {
+                    drop(slot);
+                    sleep_until(until).await;
+                }
+                None => return slot.map_or_else(Permit::free, Permit::holding),
+            }
+        }
     }
 
     /// Follows what an answer said.
@@ -83,8 +102,14 @@ impl LaneState {
         }
     }
 
+    /// Until when the vendor wants silence.
+    fn closed(&self) -> Option<Instant> {
+        let flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
+        flow.closed_until.filter(|until| Instant::now() < *until)
+    }
+
     /// Takes units, or says when to ask again.
-    fn take(&self, cost: u32) -> Result<(), Instant> {
+    fn take(&self, cost: u32, turn: Turn) -> Result<(), Instant> {
         let now = Instant::now();
         let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(until) = flow.closed_until {
@@ -100,7 +125,7 @@ impl LaneState {
         let cost = f64::from(cost.min(window.units));
         flow.units = (flow.units + now.duration_since(flow.counted).as_secs_f64() * rate).min(f64::from(window.units));
         flow.counted = now;
-        if flow.units >= cost {
+        if flow.units >= cost || turn == Turn::GoesOn {
             flow.units -= cost;
             return Ok(());
         }
@@ -135,7 +160,7 @@ mod tests {
     async fn calls(lanes: &Lanes, count: u32) -> Duration {
         let start = Instant::now();
         for _ in 0..count {
-            let _permit = lanes.permit(&"s".into(), &Call::new("l", Access::Read)).await;
+            let _permit = lanes.permit(&"s".into(), &Call::new("l", Access::Read), Turn::Begins).await;
         }
         start.elapsed()
     }
@@ -146,6 +171,34 @@ mod tests {
         assert_eq!(calls(&lanes, 60).await, Duration::ZERO);
         let next = calls(&lanes, 60).await;
         assert!(next >= Duration::from_secs(59) && next <= Duration::from_secs(61), "{next:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_window_keeps_nobody_out() {
+        let lanes = lanes(Lane::per_minute("l", 1).concurrency(1));
+        calls(&lanes, 1).await;
+        let waiting = lanes.clone();
+        let queued = async { drop(waiting.permit(&"s".into(), &Call::new("l", Access::Read), Turn::Begins).await) };
+        let goes_on = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let start = Instant::now();
+            let _permit = lanes.permit(&"s".into(), &Call::new("l", Access::Write), Turn::GoesOn).await;
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        };
+        futures_util::future::join(queued, goes_on).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_on_does_not_queue_and_those_after_it_wait_the_longer() {
+        let lanes = lanes(Lane::per_minute("l", 60));
+        calls(&lanes, 60).await;
+        let start = Instant::now();
+        for _ in 0..5 {
+            let _permit = lanes.permit(&"s".into(), &Call::new("l", Access::Write), Turn::GoesOn).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        let next = calls(&lanes, 1).await;
+        assert!(next >= Duration::from_secs(6) && next < Duration::from_secs(7), "{next:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -160,8 +213,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_calls_than_allowed_are_under_way_at_once() {
         let lanes = lanes(Lane::new("l").concurrency(1));
-        let first = lanes.permit(&"s".into(), &Call::new("l", Access::Write)).await;
-        let second = tokio::time::timeout(Duration::from_secs(5), lanes.permit(&"s".into(), &Call::new("l", Access::Write))).await;
+        let first = lanes.permit(&"s".into(), &Call::new("l", Access::Write), Turn::Begins).await;
+        let second = tokio::time::timeout(Duration::from_secs(5), lanes.permit(&"s".into(), &Call::new("l", Access::Write), Turn::Begins)).await;
         assert!(second.is_err());
         drop(first);
         assert_eq!(calls(&lanes, 1).await, Duration::ZERO);
@@ -173,8 +226,8 @@ mod tests {
         let lane = [Lane::per_minute("l", 1).pool("org")];
         let lanes = Lanes::new([(&a, lane.as_slice()), (&b, lane.as_slice())]);
         let start = Instant::now();
-        let _first = lanes.permit(&a, &Call::new("l", Access::Read)).await;
-        let _second = lanes.permit(&b, &Call::new("l", Access::Read)).await;
+        let _first = lanes.permit(&a, &Call::new("l", Access::Read), Turn::Begins).await;
+        let _second = lanes.permit(&b, &Call::new("l", Access::Read), Turn::Begins).await;
         assert!(start.elapsed() >= Duration::from_secs(59));
     }
 }

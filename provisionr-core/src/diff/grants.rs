@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{AccountView, Builder, SystemDiff};
 use crate::desired::DesiredEntitlement;
 use crate::plan::{Action, Operation, OperationId};
-use provisionr_sdk::{Ability, AccountState, Change, Expect, GrantState, KindName, Resolution, Source};
+use provisionr_sdk::{Ability, AccountState, Change, Expect, Grant, GrantState, KindName, Resolution, Source};
 
 impl Builder<'_> {
     /// The grants that are missing; what cannot be planned is blocked.
@@ -46,7 +46,10 @@ impl Builder<'_> {
         let held: Vec<_> = self.held(kind, &entitlement).collect();
         let ours = self.view.ledger.iter().any(|row| row.key == key.as_str());
         let direct = held.iter().find(|grant| grant.source == Source::Direct);
-        let enough = held.iter().any(|grant| grant.state == GrantState::Held && kind.satisfies(&grant.entitlement, &entitlement));
+        let satisfying = |grant: &&&Grant| grant.state == GrantState::Held && kind.satisfies(&grant.entitlement, &entitlement);
+        // What is inherited from something that is taken back goes with it, and is given in its place.
+        let (goes, stays): (Vec<_>, Vec<_>) = held.iter().filter(satisfying).map(|grant| self.goes_with(grant)).partition(Option::is_some);
+        let enough = !stays.is_empty();
         // A higher role that provisionr gave itself is lowered with the rules; one that people gave is left to them.
         let lowered = ours && direct.is_some_and(|grant| grant.entitlement != entitlement);
         let may_go = self.view.pending.revokes.contains(&key);
@@ -58,13 +61,14 @@ impl Builder<'_> {
         }
         let covered = self.view.observation.as_ref().map(|seen| seen.coverage.covers(&entitlement.kind, &entitlement.target));
         let expect = match (direct, covered, &self.view.account) {
-            _ if may_go => Expect::Anything,
+            _ if may_go || !goes.is_empty() => Expect::Anything,
             (Some(grant), ..) => Expect::Grant((*grant).clone()),
             (None, Some(true), _) | (None, None, AccountView::Absent) => Expect::Absent,
             _ => Expect::Anything,
         };
         let operation =
             self.operation(key.as_str(), Change::Grant(entitlement)).because(desired.reasons.clone()).expecting(expect).about(wanted.target.clone(), key);
+        let operation = operation.after_any(goes.into_iter().flatten());
         let begins = self.before_first_day(self.view.lifecycle.access_before);
         self.able(&Ability::Manage(wanted.kind.clone()), self.put_off(operation, begins)).map(Some)
     }

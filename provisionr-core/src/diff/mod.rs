@@ -5,7 +5,7 @@ mod grants;
 mod leave;
 mod revokes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -154,6 +154,11 @@ impl Builder<'_> {
         let added = self.ordered(grants, &first, &attributes);
         self.revokes(&added, &mut diff);
         diff.operations.extend(added);
+        // A revocation that something would follow may not have been planned.
+        let planned: BTreeSet<OperationId> = diff.ids().into_iter().collect();
+        for operation in &mut diff.operations {
+            operation.after_any.retain(|id| planned.contains(id));
+        }
         diff
     }
 

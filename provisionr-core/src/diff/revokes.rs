@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountView, Builder, SystemDiff};
-use crate::plan::Operation;
+use crate::plan::{Operation, OperationId};
 use provisionr_sdk::{Ability, Account, Change, Entitlement, Expect, Grant, GrantState, Kind, Lifecycle, Resolution, Source, TargetName};
 
 impl Builder<'_> {
@@ -14,17 +14,34 @@ impl Builder<'_> {
     /// not hang on anything that may fail, or access would stay that has to go.
     pub(super) fn revokes(&self, added: &[Operation], diff: &mut SystemDiff) {
         let AccountView::Known(account) = &self.view.account else { return };
-        let undecided: BTreeSet<_> = self.view.wanted.iter().flat_map(|wanted| &wanted.contradictions).map(|contradiction| &contradiction.kind).collect();
-        for entitlement in self.ours(account) {
-            let Some(kind) = self.view.descriptor.kinds.get(&entitlement.kind) else {
-                self.block(diff, format!("revoke {entitlement}"), "the adapter no longer knows the kind");
-                continue;
-            };
-            if self.is_wanted(kind, &entitlement) || undecided.contains(&entitlement.kind) {
-                continue;
+        for entitlement in self.unwanted(account) {
+            match self.view.descriptor.kinds.get(&entitlement.kind) {
+                Some(kind) => self.revoke(kind, &entitlement, added, diff),
+                None => self.block(diff, format!("revoke {entitlement}"), "the adapter no longer knows the kind"),
             }
-            self.revoke(kind, &entitlement, added, diff);
         }
+    }
+
+    /// What is ours, and nothing wants any more.
+    fn unwanted(&self, account: &Account) -> Vec<Entitlement> {
+        let undecided: BTreeSet<_> = self.view.wanted.iter().flat_map(|wanted| &wanted.contradictions).map(|contradiction| &contradiction.kind).collect();
+        let wanted = |entitlement: &Entitlement| {
+            let kind = self.view.descriptor.kinds.get(&entitlement.kind);
+            undecided.contains(&entitlement.kind) || kind.is_some_and(|kind| self.is_wanted(kind, entitlement))
+        };
+        self.ours(account).into_iter().filter(|entitlement| !wanted(entitlement)).collect()
+    }
+
+    /// The revocation by which an inherited grant goes, if what it comes from is taken back.
+    pub(super) fn goes_with(&self, grant: &Grant) -> Option<OperationId> {
+        let (AccountView::Known(account), Source::Inherited(from)) = (&self.view.account, &grant.source) else { return None };
+        let source = self.unwanted(account).into_iter().find(|entitlement| entitlement.target == *from)?;
+        let kind = self.view.descriptor.kinds.get(&source.kind)?;
+        Some(self.revocation_id(kind, &source))
+    }
+
+    fn revocation_id(&self, kind: &Kind, entitlement: &Entitlement) -> OperationId {
+        OperationId::new(format!("{}:revoke/{}", self.system, kind.key_of(entitlement)))
     }
 
     /// Entitlements that provisionr gave or may be giving, each once.
@@ -69,7 +86,9 @@ impl Builder<'_> {
             Some(Change::Grant(granted)) => kind.cascades.iter().any(|cascade| cascade.kind == granted.kind),
             _ => false,
         };
-        let first = added.iter().filter(cascades).map(|operation| operation.id.clone());
+        // What is given in the place of what is inherited can be given only after that has gone.
+        let revocation = self.revocation_id(kind, &entitlement);
+        let first = added.iter().filter(cascades).filter(|operation| !operation.after_any.contains(&revocation)).map(|operation| operation.id.clone());
         let operation = self.operation(&format!("revoke/{key}"), change).expecting(expect).after_any(first).about(target, key);
         let until = self.grace().map(|until| self.no_later(&operation, until));
         match self.able(&ability, self.put_off(operation, until)) {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::rate::Lanes;
+use crate::rate::{Lanes, Turn};
 use provisionr_sdk::{Access, AdapterError, Call, CallGate, LaneId, LaneReading, Permit, Result, SystemName, Timestamp};
 
 /// Asks the owner of a run to make the intent of a write durable.
@@ -121,7 +121,8 @@ impl CallGate for Gate {
         if !self.wrote() {
             self.deadline.send_replace(None);
         }
-        let permit = self.lanes.permit(&self.system, call).await;
+        let turn = if self.wrote() { Turn::GoesOn } else { Turn::Begins };
+        let permit = self.lanes.permit(&self.system, call, turn).await;
         if call.access == Access::Write {
             self.begin().await?;
         } else if !self.wrote() {
