@@ -3,6 +3,7 @@
 //! | feature | module | system |
 //! |---|---|---|
 //! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
+//! | `jira` | [`jira`] | Jira Cloud: accounts, groups, project roles |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
 //! | `slack` | [`slack`] | Slack: accounts, channels, user groups, workspace roles |
 //!
@@ -13,6 +14,8 @@
 #[cfg(feature = "gitlab")]
 pub use provisionr_gitlab as gitlab;
 pub use provisionr_http as http;
+#[cfg(feature = "jira")]
+pub use provisionr_jira as jira;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
 

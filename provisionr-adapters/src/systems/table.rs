@@ -16,6 +16,7 @@ macro_rules! types {
 
 types! {
     "gitlab": provisionr_gitlab,
+    "jira": provisionr_jira,
     "okta": provisionr_okta,
     "slack": provisionr_slack,
 }

@@ -97,7 +97,10 @@ fn user(jira: &JiraFake, id: &str) -> Result<Actor, FakeResponse> {
 }
 
 fn group(jira: &JiraFake, key: &str) -> Result<Actor, FakeResponse> {
-    jira.site.group(key).map(|group| Actor::Group(group.id.clone())).ok_or_else(|| error(404, &format!("We can't find '{key}' in any accessible user directory.")))
+    jira.site
+        .group(key)
+        .map(|group| Actor::Group(group.id.clone()))
+        .ok_or_else(|| error(404, &format!("We can't find '{key}' in any accessible user directory.")))
 }
 
 /// All of them or none: one who is in the role already fails the call.

@@ -118,7 +118,17 @@ pub(super) fn create(jira: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext)
             let account_id = format!("5b10ac8d82e05b22{:08x}", jira.site.count());
             let (display_name, email_visible) = (email.split('@').next().unwrap_or(email).to_owned(), jira.site.settings.new_emails_visible);
             let email = Some(email.to_owned());
-            JiraUser { account_id, account_type: AccountType::Atlassian, display_name, email, email_visible, active: true, on_site: true, invited: true, org_admin: false }
+            JiraUser {
+                account_id,
+                account_type: AccountType::Atlassian,
+                display_name,
+                email,
+                email_visible,
+                active: true,
+                on_site: true,
+                invited: true,
+                org_admin: false,
+            }
         }
     };
     let data = json!({ "user": user.account_id, "email": user.email });

@@ -1,0 +1,179 @@
+//! Users: found, invited, removed.
+
+use provisionr_http::{Paging, RequestBuilder, path};
+use provisionr_sdk::{
+    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Effect, ErrorKind, Found, Outcome, Page, PageRequest, Probe,
+    Receipt, Request, Result, RetryHint,
+};
+use serde_json::{Value, json};
+
+use crate::adapter::Jira;
+use crate::wire::{ApplicationRole, User};
+
+impl Jira {
+    pub(crate) async fn user(&self, cx: &CallContext, id: &str) -> Result<Option<User>> {
+        let request = self.client.get(path!["rest", "api", "3", "user"]).query("accountId", id).query("expand", "applicationRoles");
+        Ok(request.send_if_found(cx).await?.map(|answer| answer.json::<User>()).transpose()?.filter(|user| user.account_id == id))
+    }
+
+    pub(crate) async fn user_or_gone(&self, cx: &CallContext, id: &str) -> Result<User> {
+        self.user(cx, id).await?.ok_or_else(|| AdapterError::account_not_found("the user is not on the site, or not to be seen"))
+    }
+
+    pub(crate) async fn find(&self, cx: &CallContext, who: &AccountQuery) -> Result<Found> {
+        if let Some(id) = &who.known
+            && let Some(user) = self.user(cx, id.as_str()).await?
+        {
+            return Ok(Found::One(user.account()));
+        }
+        let mut blind = None;
+        for key in &who.keys {
+            let user = match key.name.as_str() {
+                "account_id" => match self.user(cx, &key.value).await {
+                    Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
+                        blind = Some(format!("the credential may not look at users: {}", error.message()));
+                        None
+                    }
+                    user => user?,
+                },
+                "email" => {
+                    blind = Some("people may hide their addresses, and a search by them shows only active users".to_owned());
+                    self.by_email(cx, &key.value).await?
+                }
+                other => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
+            };
+            if let Some(user) = user {
+                return Ok(Found::One(user.account()));
+            }
+        }
+        Ok(blind.map_or(Found::None, Found::CannotTell))
+    }
+
+    /// The one person whose address is shown and is this one. Without the permission to browse users the search shows nobody,
+    /// and says nothing of it.
+    async fn by_email(&self, cx: &CallContext, email: &str) -> Result<Option<User>> {
+        let search = self.client.get(path!["rest", "api", "3", "user", "search"]).query("query", email);
+        let paging = Paging::offset("startAt", None).sized("maxResults", 50);
+        let mut at = PageRequest::first();
+        loop {
+            let page = search.clone().page::<User>(cx, &at, &paging).await?;
+            if let Some(user) = page.items.into_iter().find(|user| user.is_person() && user.has_email(email)) {
+                return Ok(Some(user));
+            }
+            match page.next {
+                Some(next) => at.cursor = Some(next),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Everybody, deactivated users, apps and customers included. The list is a bare array that ends with an empty page.
+    pub(crate) async fn list_users(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
+        let paging = Paging::offset("startAt", None).sized("maxResults", 1000);
+        let Page { items, next, completeness } = self.client.get(path!["rest", "api", "3", "users", "search"]).page::<User>(cx, page, &paging).await?;
+        Ok(Page { items: items.iter().filter(|user| user.is_known()).map(User::account).collect(), next, completeness })
+    }
+
+    pub(crate) async fn ensure(&self, cx: &CallContext, request: &Request, spec: &AccountSpec) -> Result<Outcome> {
+        if spec.state != AccountState::Active || spec.access == AccountAccess::HandOver || !spec.entitlements.is_empty() {
+            return Err(AdapterError::unsupported("an account that is not active at once, gets a password or brings grants along"));
+        }
+        // Inviting the same address again is answered as the first time: where the search cannot tell, it is safe.
+        match self.find(cx, &request.who).await? {
+            Found::One(account) => return self.take(cx, &account).await,
+            Found::Several(_) => return Err(AdapterError::ambiguous("several users answer to the query")),
+            _ => {}
+        }
+        let email = spec.profile.get("emailAddress").and_then(Value::as_str).or(spec.logins.first().map(String::as_str));
+        let Some(email) = email else { return Err(AdapterError::invalid_request("nobody is invited without an address")) };
+        let invitation = json!({ "emailAddress": email, "products": self.products });
+        match self.client.post(path!["rest", "api", "3", "user"]).json(&invitation).send(cx).await {
+            Ok(answer) => {
+                let account = answer.json::<User>()?.account();
+                Ok(Outcome::Applied(Receipt::new().with_account(account).with_request_id(answer.request_id())))
+            }
+            Err(error) if refused(&error) => Err(self.why_not_invited(cx, email, error).await),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn take(&self, cx: &CallContext, account: &Account) -> Result<Outcome> {
+        let user = self.user_or_gone(cx, account.id.as_str()).await?;
+        if !user.active {
+            return Err(AdapterError::conflict("the account is there, and is deactivated").with_hint(RetryHint::Replan));
+        }
+        if let Some(held) = user.products().filter(|_| !self.products.is_empty())
+            && !self.products.iter().any(|product| held.contains(&product.as_str()))
+        {
+            return Err(self.without_access(cx).await);
+        }
+        Ok(Outcome::Unchanged(Receipt::new().before_account(user.account()).with_account(user.account())))
+    }
+
+    /// What a refused invitation means: the status is the same for no seat, for who exists without access, and for the rest.
+    async fn why_not_invited(&self, cx: &CallContext, email: &str, error: AdapterError) -> AdapterError {
+        let full = self.licences(cx).await.ok().and_then(|roles| roles.into_iter().find(|role| role.is_full()));
+        match (full, self.by_email(cx, email).await) {
+            (Some(role), _) => AdapterError::no_seat(role.key),
+            (None, Ok(Some(_))) => self.without_access(cx).await,
+            _ => error,
+        }
+    }
+
+    async fn without_access(&self, cx: &CallContext) -> AdapterError {
+        let groups: Vec<String> = self.licences(cx).await.into_iter().flatten().flat_map(|role| role.default_groups).collect();
+        let help = if groups.is_empty() { String::new() } else { format!(" ({})", groups.join(", ")) };
+        let products = self.products.join(", ");
+        AdapterError::refused(format!("the person has an account without access to {products}; add it to a group that gives access{help}"))
+    }
+
+    /// The licences of the products people are invited to.
+    async fn licences(&self, cx: &CallContext) -> Result<Vec<ApplicationRole>> {
+        let mut roles = self.application_roles().send(cx).await?.json::<Vec<ApplicationRole>>()?;
+        roles.retain(|role| self.products.contains(&role.key));
+        Ok(roles)
+    }
+
+    pub(crate) fn application_roles(&self) -> RequestBuilder<'_> {
+        self.client.get(path!["rest", "api", "3", "applicationrole"])
+    }
+
+    /// Takes a user off the site. The Atlassian account stays.
+    pub(crate) async fn set_state(&self, cx: &CallContext, account: &Account, to: AccountState) -> Result<Outcome> {
+        if to != AccountState::Deleted {
+            return Err(AdapterError::unsupported(format_args!("accounts that are {to}")));
+        }
+        let id = account.id.as_str();
+        let Some(user) = self.user(cx, id).await? else { return Ok(Outcome::Unchanged(Receipt::new())) };
+        let receipt = Receipt::new().before_account(user.account());
+        match self.client.delete(path!["rest", "api", "3", "user"]).query("accountId", id).send(cx).await {
+            Ok(answer) => {
+                answer.empty()?;
+                Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
+            }
+            Err(error) if refused(&error) => match self.user(cx, id).await? {
+                // Who was removed may go on to show, as inactive.
+                Some(user) if user.active || !matches!(error.kind(), ErrorKind::NotFound(_)) => Err(match error.kind() {
+                    ErrorKind::InvalidRequest => AdapterError::refused(error.message()),
+                    _ => error,
+                }),
+                _ => Ok(Outcome::Unchanged(receipt)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A removed user is not found, or shows as an inactive one without groups: access to products comes with groups.
+    pub(crate) async fn probe_removed(&self, cx: &CallContext, account: &Account) -> Result<Probe> {
+        Ok(match self.user(cx, account.id.as_str()).await? {
+            None => Probe::Holds(Receipt::new()),
+            Some(user) if !user.active && self.groups_of(cx, &user.account_id).await?.is_empty() => Probe::Holds(Receipt::new()),
+            Some(_) => Probe::Absent,
+        })
+    }
+}
+
+/// Whether Jira refused in a way of which only a look tells what it means.
+pub(crate) fn refused(error: &AdapterError) -> bool {
+    error.effect() == Effect::None && matches!(error.kind(), ErrorKind::InvalidRequest | ErrorKind::NotFound(_) | ErrorKind::Conflict)
+}
