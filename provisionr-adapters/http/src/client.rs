@@ -25,7 +25,8 @@ const ECHO_LIMIT: usize = 16 * 1024;
 ///
 /// For each request: the lane is looked up, a permit awaited and held until the answer is there, the credential added (renewed
 /// when it is about to expire, and once more when the vendor refuses it), the answer's word on the limit passed on, and the
-/// answer classified. No request is repeated, save one the vendor refused for its credential.
+/// answer classified. An answer that is classified as `QuotaExhausted`, with the pause it asks for, pauses all lanes of the routes.
+/// No request is repeated, save one the vendor refused for its credential.
 #[derive(Clone)]
 pub struct HttpClient {
     pub(crate) base: Url,
@@ -203,6 +204,15 @@ impl HttpClient {
             && reading != LaneReading::default()
         {
             cx.heard(lane, reading);
+        }
+        // A budget that all requests share: until it is new, no lane has room.
+        if let Some(error) = &error
+            && *error.kind() == ErrorKind::QuotaExhausted
+            && let RetryHint::After(pause) = error.hint()
+        {
+            for lane in self.routes.lanes() {
+                cx.heard(lane, LaneReading { pause: Some(pause), ..LaneReading::default() });
+            }
         }
         Ok((used, error.map_or(Ok(answer), Err)))
     }

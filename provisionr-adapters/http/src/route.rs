@@ -1,6 +1,7 @@
 //! Which lane a request counts on.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use http::Method;
 use provisionr_sdk::LaneId;
@@ -84,6 +85,11 @@ impl Routes {
             .collect();
         self.0.push(Route { method, pattern, lane, cost: 1 });
         self
+    }
+
+    /// All lanes of the table, each once.
+    pub(crate) fn lanes(&self) -> BTreeSet<&LaneId> {
+        self.0.iter().map(|route| &route.lane).collect()
     }
 
     pub(crate) fn find(&self, method: &Method, segments: &[String]) -> Option<Routed> {

@@ -250,6 +250,21 @@ async fn headers_may_speak_of_another_lane_than_the_requests_own() {
 }
 
 #[tokio::test]
+async fn a_budget_of_all_requests_that_is_used_up_pauses_all_lanes() {
+    let http = answering(429, "");
+    let hour = Duration::from_secs(3600);
+    let vendor = move |_: &Answer| Some(AdapterError::quota_exhausted("the hour's points are used up").with_hint(RetryHint::After(hour)));
+    let gate = Gate::default();
+    let log = gate.log.clone();
+    let routes = Routes::new().any("/users/**", "users").any("/groups/**", "groups").on(Method::GET, "/groups/*", "groups");
+    let error = client(&http).classifier(vendor).routes(routes).get(path!["users"]).send(&CallContext::new(Arc::new(gate))).await.unwrap_err();
+    assert_eq!((error.kind(), error.hint()), (&ErrorKind::QuotaExhausted, RetryHint::After(hour)));
+    let log = log.lock().unwrap();
+    assert_eq!(log[log.len() - 2..], ["heard groups None Some(3600s)", "heard users None Some(3600s)"]);
+    assert_eq!(log.iter().filter(|line| line.starts_with("heard")).count(), 2);
+}
+
+#[tokio::test]
 async fn a_reset_is_seen_from_the_servers_clock() {
     let http = MemoryTransport::new(|_| {
         Response::builder()
