@@ -46,7 +46,7 @@ use crate::system::FakeSystem;
 ///   "users": [{ "email": "sarah@company.com", "name": "Sarah Chen", "email_visible": false, "groups": ["jira-software-users"] },
 ///             { "id": "557058:…", "type": "app", "name": "Deploy bot" }],
 ///   "projects": [{ "key": "ENG", "actors": { "Developers": { "users": ["sarah@company.com"], "groups": [] } } },
-///                { "key": "TEAM", "own_roles": ["Member"] }],
+///                { "key": "TEAM", "own_roles": ["Member"], "private": true }],
 ///   "tokens": [{ "token": "…", "owner": "admin@example.com", "scopes": ["read:jira-user"], "app": true, "permissions": ["USER_PICKER"] }],
 ///   "limits": [{ "on": { "method": "GET", "path": "/rest/api/3/user" }, "units": 150, "per_ms": 1000 }]
 /// }
@@ -58,7 +58,7 @@ use crate::system::FakeSystem;
 ///
 /// Acts: `accept_invitation {user}`, `add_to_group {user, group}`, `remove_from_group {user, group}`, `delete_group {group}`,
 /// `set_group_manager {group, managed_by}`, `add_actor` and `remove_actor {project, role, user | group}`,
-/// `set_active {user, active}`, `set_email_visible {user, visible}`, `set_org_admin {user, org_admin}`, `remove_user {user}`,
+/// `set_private {project, private}`, `set_active {user, active}`, `set_email_visible {user, visible}`, `set_org_admin {user, org_admin}`, `remove_user {user}`,
 /// `revoke_token {token}`, `set_permissions {token, permissions}`, `exhaust_quota {for_ms, reason?}`.
 ///
 /// Events: `user.created`, `user.mail`, `user.removed`, `user.invitation_accepted`, `group.member_added`, `group.member_removed`,

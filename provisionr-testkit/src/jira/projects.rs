@@ -44,8 +44,10 @@ pub(super) fn search(jira: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext)
         return Err(error(400, "At most 50 keys or ids can be given"));
     }
     let query = call.request.query("query").map(|query| query.to_lowercase());
+    let all = jira.may(Permission::Administer, cx);
     let fits = |project: &&JiraProject| {
-        (keys.is_empty() || keys.contains(&project.key))
+        (all || !project.private)
+            && (keys.is_empty() || keys.contains(&project.key))
             && (ids.is_empty() || ids.contains(&project.id))
             && query.as_ref().is_none_or(|query| project.key.to_lowercase().contains(query) || project.name.to_lowercase().contains(query))
     };
@@ -59,8 +61,12 @@ pub(super) fn search(jira: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext)
 /// A project whose roles the caller administers: others are not found.
 fn administered(jira: &JiraFake, call: &Call<'_>, cx: &FakeContext) -> Result<JiraProject, FakeResponse> {
     let key = call.param("projectIdOrKey");
-    let may = jira.may(Permission::Administer, cx) || jira.may(Permission::AdministerProjects, cx);
-    jira.site.project(key).filter(|_| may).cloned().ok_or_else(|| error(404, &format!("No project could be found with key '{key}'.")))
+    let (all, some) = (jira.may(Permission::Administer, cx), jira.may(Permission::AdministerProjects, cx));
+    jira.site
+        .project(key)
+        .filter(|project| all || some && !project.private)
+        .cloned()
+        .ok_or_else(|| error(404, &format!("No project could be found with key '{key}'.")))
 }
 
 fn role(jira: &JiraFake, call: &Call<'_>, project: &JiraProject) -> Result<JiraRole, FakeResponse> {

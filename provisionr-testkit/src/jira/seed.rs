@@ -79,6 +79,8 @@ struct SeedProject {
     key: String,
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    private: bool,
     /// Of a team-managed project: its own roles.
     #[serde(default)]
     own_roles: Option<Vec<String>>,
@@ -156,7 +158,9 @@ pub(super) fn seed(jira: &mut JiraFake, seed: &Value, cx: &mut FakeContext) -> R
             let role = jira.site.number();
             jira.site.roles.insert(role, JiraRole { id: role, name, project: Some(id.clone()) });
         }
-        jira.site.projects.insert(id.clone(), JiraProject { id: id.clone(), key: project.key, name, team_managed, actors: BTreeMap::new() });
+        jira.site
+            .projects
+            .insert(id.clone(), JiraProject { id: id.clone(), key: project.key, name, team_managed, private: project.private, actors: BTreeMap::new() });
         for (role, actors) in project.actors {
             let role = named_role(jira, &id, &role)?;
             for user in actors.users {
@@ -241,6 +245,12 @@ pub(super) fn act(jira: &mut JiraFake, act: &Act, cx: &mut FakeContext) -> Resul
                 "add_actor" => jira.site.add_actor(&project, role, actor, cx),
                 _ => jira.site.remove_actor(&project, role, &actor, cx),
             };
+        }
+        "set_private" => {
+            let (id, private) = (named_project(jira, act.text("project")?)?, flag("private")?);
+            if let Some(project) = jira.site.projects.get_mut(&id) {
+                project.private = private;
+            }
         }
         "set_active" => {
             let (id, active) = (user(jira)?, flag("active")?);

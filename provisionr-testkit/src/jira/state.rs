@@ -88,6 +88,8 @@ pub struct JiraProject {
     pub name: String,
     /// Whether it is team-managed: then its roles are its own.
     pub team_managed: bool,
+    /// Whether it is hidden from who may not administer Jira.
+    pub private: bool,
     /// By the role's id.
     pub actors: BTreeMap<u64, Vec<Actor>>,
 }
