@@ -99,6 +99,15 @@ pub(super) fn user(user: &JiraUser, cx: &FakeContext) -> Value {
     shown
 }
 
+/// A user as a member of a group: these say less.
+pub(super) fn member(of: &JiraUser, cx: &FakeContext) -> Value {
+    let mut shown = user(of, cx);
+    if let Value::Object(fields) = &mut shown {
+        fields.remove("appType");
+    }
+    shown
+}
+
 /// A user with what was asked to be expanded.
 pub(super) fn user_expanded(jira: &JiraFake, of: &JiraUser, expand: &str, cx: &FakeContext) -> Value {
     let mut shown = user(of, cx);

@@ -83,7 +83,7 @@ pub(super) fn members(jira: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext
     jira.demand(Permission::UserPicker, cx)?;
     let group = of(jira, call)?;
     let all = call.request.query("includeInactiveUsers").as_deref() == Some("true");
-    let members = group.members.iter().filter_map(|id| jira.site.users.get(id)).filter(|user| all || user.active).map(|user| answer::user(user, cx));
+    let members = group.members.iter().filter_map(|id| jira.site.users.get(id)).filter(|user| all || user.active).map(|user| answer::member(user, cx));
     page(call.request, cx, &Cut { default: 50, most: 50 }, jira.site.settings.page_size, members)
 }
 
