@@ -159,6 +159,14 @@ async fn the_systems_file_works_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_fake_behind_a_gateway_is_reached_as_the_systems_file_says() {
+    let fakes = Program::start("jira:\n  users: [{ email: a@x.com }]\n", &["jira=0"]);
+    let adapters = Systems::parse("systems.yaml", &fakes.systems).unwrap().connect(&ReqwestTransport::without_tls().unwrap()).unwrap();
+    let found = adapters[0].find_account(&CallContext::unlimited(), &AccountQuery::by("email", "a@x.com")).await.unwrap();
+    assert!(matches!(found, Found::One(_)), "{found:?}");
+}
+
+#[tokio::test]
 async fn shows_the_state_past_the_api() {
     let fakes = Program::okta();
     assert_eq!(fakes.add().await.send().await.unwrap().status(), 204);

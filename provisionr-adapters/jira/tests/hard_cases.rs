@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Response;
-use provisionr_http::{MemoryTransport, Transport};
-use provisionr_jira::{Jira, JiraConfig};
+use provisionr_http::{MemoryTransport, SystemSettings, Transport};
+use provisionr_jira::{Jira, JiraConfig, Settings};
 use provisionr_sdk::{
     Ability, Account, AccountKind, AccountQuery, AccountSpec, AccountState, Adapter, Before, Call, CallContext, CallGate, Change, Effect, Entitlement,
     ErrorKind, Expect, Found, Grant, LaneId, LaneReading, ListScope, Missing, Outcome, PageRequest, Permit, Probe, Request, Resolution, Result, RetryHint,
@@ -482,6 +482,17 @@ fn a_configuration_that_cannot_work_is_refused_and_shows_no_secret() {
     ] {
         assert!(!format!("{config:?}").contains("hush"));
         assert_eq!(config.connect("jira", &http).unwrap_err().kind(), &ErrorKind::InvalidConfig);
+    }
+    for (url, credentials, good) in [
+        (SITE, json!({ "token": { "email": JiraFake::ADMIN, "secret": { "env": "JIRA_TOKEN" } } }), true),
+        ("https://api.atlassian.com/ex/jira/c-1", json!({ "bearer": { "file": "/run/secrets/jira" } }), true),
+        (SITE, json!({ "token": { "email": JiraFake::ADMIN, "secret": "hush" } }), false),
+        (SITE, json!({ "bearer": "hush" }), false),
+    ] {
+        let settings = serde_json::from_value::<Settings>(json!({ "url": url, "credentials": credentials, "products": [] }));
+        assert!(settings.is_ok() == good && !format!("{settings:?}").contains("hush"), "{settings:?}");
+        let http: Arc<dyn Transport> = Arc::new(http.clone());
+        assert!(settings.is_ok_and(|settings| settings.connect("jira".into(), &http).is_ok()) == good);
     }
     assert!(!format!("{:?}", JiraConfig::gateway("c-1").bearer(Secret::new("hush")).connect("jira", &http).unwrap()).contains("hush"));
 }

@@ -2,6 +2,7 @@
 
 use crate::clock::FakeClock;
 use crate::gitlab::GitlabFake;
+use crate::jira::JiraFake;
 use crate::okta::OktaFake;
 use crate::slack::SlackFake;
 use crate::system::FakeSystem;
@@ -25,6 +26,12 @@ pub(super) const TYPES: &[FakeType] = &[
         start: |clock| FakeSystem::with_clock(GitlabFake::new(), clock).erased(),
         path: "",
         credentials: &[("token", GitlabFake::TOKEN)],
+    },
+    FakeType {
+        name: "jira",
+        start: |clock| FakeSystem::with_clock(JiraFake::new(), clock).erased(),
+        path: JiraFake::GATEWAY,
+        credentials: &[("bearer", JiraFake::SCOPED_TOKEN)],
     },
     FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
     FakeType {

@@ -90,6 +90,8 @@ impl JiraFake {
     pub const ADMIN: &'static str = "admin@example.com";
     /// The site's id at the gateway.
     pub const CLOUD_ID: &'static str = "11223344-a1b2-3b33-c444-def123456789";
+    /// Where the site is at the gateway.
+    pub const GATEWAY: &'static str = "/ex/jira/11223344-a1b2-3b33-c444-def123456789";
 
     /// A new site.
     pub fn new() -> Self {
@@ -217,7 +219,7 @@ fn reset(at: Timestamp) -> String {
 
 /// The request as Jira sees it behind the gateway; none when it came to the site itself.
 fn behind_gateway(request: &FakeRequest) -> Option<FakeRequest> {
-    let path = request.path.strip_prefix("/ex/jira/")?.strip_prefix(JiraFake::CLOUD_ID)?;
+    let path = request.path.strip_prefix(JiraFake::GATEWAY)?;
     Some(FakeRequest { path: path.to_owned(), ..request.clone() })
 }
 
