@@ -80,6 +80,8 @@ impl Jira {
         }
         // Inviting the same address again is answered as the first time: where the search cannot tell, it is safe.
         match self.find(cx, &request.who).await? {
+            // Who was removed may go on to show, and comes back by being invited.
+            Found::One(account) if account.state == AccountState::Deactivated && self.groups_of(cx, account.id.as_str()).await?.is_empty() => {}
             Found::One(account) => return self.take(cx, &account).await,
             Found::Several(_) => return Err(AdapterError::ambiguous("several users answer to the query")),
             _ => {}
@@ -112,7 +114,7 @@ impl Jira {
 
     /// What a refused invitation means: the status is the same for no seat, for who exists without access, and for the rest.
     async fn why_not_invited(&self, cx: &CallContext, email: &str, error: AdapterError) -> AdapterError {
-        let full = self.licences(cx).await.ok().and_then(|roles| roles.into_iter().find(|role| role.is_full()));
+        let full = self.licences(cx).await.ok().and_then(|roles| roles.into_iter().find(ApplicationRole::is_full));
         match (full, self.by_email(cx, email).await) {
             (Some(role), _) => AdapterError::no_seat(role.key),
             (None, Ok(Some(_))) => self.without_access(cx).await,

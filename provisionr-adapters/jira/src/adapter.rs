@@ -78,7 +78,7 @@ impl Adapter for Jira {
         let mut projects: Vec<TargetId> = Vec::new();
         match scope.targets(ADD_TO_PROJECT_ROLE) {
             None if scope.wants_kind(ADD_TO_PROJECT_ROLE) => {
-                projects.extend(self.all_projects(cx).await?.into_iter().map(|project| project.id));
+                projects.extend(self.projects_with(cx, []).await?.into_iter().map(|project| project.id));
                 coverage = coverage.kind(ADD_TO_PROJECT_ROLE);
                 if !self.sees_all_projects(cx).await? {
                     coverage = coverage.unseen(ADD_TO_PROJECT_ROLE, None, NOT_ALL);

@@ -102,7 +102,7 @@ impl Jira {
         }
         // Who administers an organization may be in none of these groups, and then none may be told.
         if let (Ok(me), Ok(admins)) = (&me, self.admin_groups(cx).await)
-            && let Some(mine) = me.groups.whole()
+            && let Some(mine) = me.groups()
             && !admins.is_empty()
             && !admins.iter().any(|group| mine.iter().any(|own| own.group_id == group.group_id))
         {

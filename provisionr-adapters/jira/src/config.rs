@@ -82,7 +82,7 @@ impl JiraConfig {
     /// `InvalidConfig` when the address is none of a site, or there is no credential.
     pub fn connect(self, system: impl Into<SystemName>, http: &(impl Transport + Clone)) -> Result<Jira> {
         let url = self.url.trim_end_matches('/');
-        if url.contains("/rest") || url.contains("//admin.atlassian.com") {
+        if url.ends_with("/rest") || url.contains("/rest/") || url.contains("//admin.atlassian.com") {
             return Err(AdapterError::invalid_config("the address is that of the site, `https://company.atlassian.net`, without the path of the API"));
         }
         let Some(auth) = self.auth else {

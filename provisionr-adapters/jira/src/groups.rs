@@ -22,7 +22,7 @@ pub struct AddToGroup {
 }
 
 impl Jira {
-    /// The groups a user is in, groups within groups included; this list is not paged.
+    /// The groups a user is in; this list is not paged.
     pub(crate) async fn groups_of(&self, cx: &CallContext, user: &str) -> Result<Vec<Group>> {
         match self.client.get(path!["rest", "api", "3", "user", "groups"]).query("accountId", user).send_if_found(cx).await? {
             Some(answer) => answer.json(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use provisionr_http::{Path, path};
 use provisionr_sdk::{
-    Account, AccountId, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Resolved, Result, RetryHint,
-    Source, Target, TargetName, did_you_mean,
+    Account, AccountId, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Resolution, Resolved, Result,
+    RetryHint, Source, Target, TargetName, did_you_mean,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,9 +37,6 @@ fn project_gone() -> AdapterError {
     AdapterError::target_not_found("the project is not there, or the credential does not administer it")
 }
 
-/// Who is in which groups, for grants that come by a group.
-pub(crate) type GroupIds = [String];
-
 impl Jira {
     /// The roles of a project, name to id. None when the project is gone, or not administered by the credential.
     pub(crate) async fn roles(&self, cx: &CallContext, project: &str) -> Result<Option<BTreeMap<String, String>>> {
@@ -57,7 +54,7 @@ impl Jira {
     }
 
     /// Every grant of a user in a project, direct ones first. None where the project's roles are not to be seen.
-    pub(crate) async fn roles_held(&self, cx: &CallContext, user: &AccountId, groups: &GroupIds, project: &str) -> Result<Option<Vec<Grant>>> {
+    pub(crate) async fn roles_held(&self, cx: &CallContext, user: &AccountId, groups: &[String], project: &str) -> Result<Option<Vec<Grant>>> {
         let Some(roles) = self.roles(cx, project).await? else { return Ok(None) };
         let mut grants = Vec::new();
         for (name, id) in roles {
@@ -150,11 +147,17 @@ impl Jira {
         }
         found.sort_by(|one, other| one.id.cmp(&other.id));
         found.dedup();
-        Ok(Resolved::among(names, &found))
+        let mut resolved = Resolved::among(names, &found);
+        if resolved.iter().any(|one| matches!(one.resolution, Resolution::None(_))) && !self.sees_all_projects(cx).await? {
+            for one in resolved.iter_mut().filter(|one| matches!(one.resolution, Resolution::None(_))) {
+                one.resolution = Resolution::Hidden(NOT_ALL.to_owned());
+            }
+        }
+        Ok(resolved)
     }
 
     /// The projects a search finds; that there is none is answered 404.
-    async fn projects_with<'a>(&self, cx: &CallContext, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<Target>> {
+    pub(crate) async fn projects_with<'a>(&self, cx: &CallContext, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<Target>> {
         let search = self.client.get(path!["rest", "api", "3", "project", "search"]);
         let search = pairs.into_iter().fold(search, |search, (name, value)| search.query(name, value));
         match search.all::<Project>(cx, &paged(100)).await {
@@ -174,10 +177,6 @@ impl Jira {
             true => targets,
             false => targets.incomplete(NOT_ALL),
         })
-    }
-
-    pub(crate) async fn all_projects(&self, cx: &CallContext) -> Result<Vec<Target>> {
-        self.projects_with(cx, []).await
     }
 
     /// Everybody in the roles of a project: users, and the members of groups. Each group is read once.
@@ -204,7 +203,7 @@ impl Jira {
 pub(crate) const NOT_ALL: &str = "only who may administer Jira sees every project";
 
 /// What actors of a role mean for one user.
-fn held(actors: &[RoleActor], user: &AccountId, groups: &GroupIds, wanted: &Entitlement) -> Vec<Grant> {
+fn held(actors: &[RoleActor], user: &AccountId, groups: &[String], wanted: &Entitlement) -> Vec<Grant> {
     let direct = actors.iter().any(|actor| actor.user() == Some(user.as_str())).then_some(Source::Direct);
     let inherited = actors.iter().filter_map(RoleActor::group).filter(|group| groups.iter().any(|known| known == group));
     let sources = direct.into_iter().chain(inherited.map(|group| Source::Inherited(group.into())));

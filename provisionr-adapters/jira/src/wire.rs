@@ -18,30 +18,22 @@ pub(crate) struct User {
     #[serde(default)]
     pub(crate) active: bool,
     #[serde(default)]
-    application_roles: Listed<ApplicationRole>,
+    application_roles: Option<Listed<ApplicationRole>>,
     #[serde(default)]
-    pub(crate) groups: Listed<Group>,
+    groups: Option<Listed<Group>>,
 }
 
 /// A list within an object. Where it was not asked for, or not told whole, its size and its items differ.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Listed<T> {
+struct Listed<T> {
     #[serde(default)]
     size: usize,
     #[serde(default = "Vec::new")]
     items: Vec<T>,
 }
 
-impl<T> Default for Listed<T> {
-    fn default() -> Self {
-        Self { size: 1, items: Vec::new() }
-    }
-}
-
-impl<T> Listed<T> {
-    pub(crate) fn whole(&self) -> Option<&[T]> {
-        (self.size == self.items.len()).then_some(self.items.as_slice())
-    }
+fn whole<T>(listed: Option<&Listed<T>>) -> Option<&[T]> {
+    listed.filter(|listed| listed.size == listed.items.len()).map(|listed| listed.items.as_slice())
 }
 
 impl User {
@@ -62,7 +54,12 @@ impl User {
 
     /// The products it has access to, where that is told.
     pub(crate) fn products(&self) -> Option<Vec<&str>> {
-        Some(self.application_roles.whole()?.iter().map(|role| role.key.as_str()).collect())
+        Some(whole(self.application_roles.as_ref())?.iter().map(|role| role.key.as_str()).collect())
+    }
+
+    /// The groups it is in, where that is told.
+    pub(crate) fn groups(&self) -> Option<&[Group]> {
+        whole(self.groups.as_ref())
     }
 
     pub(crate) fn account(&self) -> Account {

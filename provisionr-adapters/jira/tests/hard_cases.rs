@@ -267,7 +267,8 @@ async fn a_removal_is_believed_when_it_is_seen() {
         assert_eq!((fake.effects("user.removed"), fake.members("crew").len()), (1, 0));
         // The Atlassian account is still there: who comes back is the same user.
         let id = fake.user_id(SARAH).unwrap();
-        let Outcome::Applied(receipt) = jira.apply(&cx(), &invitation()).await.unwrap() else { panic!() };
+        let again = Request::new("s-1", AccountQuery::known(id.as_str()).or("email", SARAH), invitation().change, "k-1");
+        let Outcome::Applied(receipt) = jira.apply(&cx(), &again).await.unwrap() else { panic!() };
         assert_eq!(receipt.account.unwrap().id.as_str(), id);
     }
     let fake = JiraFake::new().start();
@@ -389,6 +390,8 @@ async fn who_does_not_see_all_projects_says_so() {
         let page = jira.list_grants(&cx(), &scope, &PageRequest::first()).await.unwrap();
         assert_ne!(page.completeness, provisionr_sdk::Completeness::Complete, "{scope:?}");
     }
+    let resolved = jira.resolve(&cx(), &kind, &["ENG".into(), "SECRET".into()]).await.unwrap();
+    assert!(matches!((&resolved[0].resolution, &resolved[1].resolution), (Resolution::One(_), Resolution::Hidden(_))), "{resolved:?}");
     let error = jira.apply(&cx(), &on(&fake, Change::Revoke(role(&fake, "SECRET", "Developers")))).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::NotFound(Missing::Unclear));
 }
@@ -494,5 +497,6 @@ fn a_configuration_that_cannot_work_is_refused_and_shows_no_secret() {
         let http: Arc<dyn Transport> = Arc::new(http.clone());
         assert!(settings.is_ok_and(|settings| settings.connect("jira".into(), &http).is_ok()) == good);
     }
+    assert!(JiraConfig::new("https://restaurant.atlassian.net").bearer(Secret::new("hush")).connect("jira", &http).is_ok());
     assert!(!format!("{:?}", JiraConfig::gateway("c-1").bearer(Secret::new("hush")).connect("jira", &http).unwrap()).contains("hush"));
 }
