@@ -59,7 +59,6 @@ impl ReadRate for Rates {
 }
 
 fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim();
-    let whole = if text.matches(':').count() == 1 { text.replace('Z', ":00Z") } else { text.to_owned() };
-    Some(whole.parse::<Timestamp>().ok()?.since(now))
+    let at: Timestamp = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
+    Some(at.since(now))
 }
