@@ -36,10 +36,20 @@ impl Jira {
                     }
                     user => user?,
                 },
-                "email" => {
-                    blind = Some("people may hide their addresses, and a search by them shows only active users".to_owned());
-                    self.by_email(cx, &key.value).await?
-                }
+                "email" => match self.by_email(cx, &key.value).await? {
+                    None if self.managed => match self.among_all(cx, &key.value).await {
+                        Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
+                            blind = Some(format!("the credential may not look at users: {}", error.message()));
+                            None
+                        }
+                        user => user?,
+                    },
+                    None => {
+                        blind = Some("people may hide their addresses, and a search by them shows only active users".to_owned());
+                        None
+                    }
+                    user => user,
+                },
                 other => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
             };
             if let Some(user) = user {
@@ -68,14 +78,25 @@ impl Jira {
     }
 
     /// Everybody, deactivated users, apps and customers included. The list is a bare array that ends with an empty page.
+    fn users(&self) -> (RequestBuilder<'_>, Paging) {
+        (self.client.get(path!["rest", "api", "3", "users", "search"]), Paging::offset("startAt", None).sized("maxResults", 1000))
+    }
+
+    /// The person with this address, deactivated ones included. Nobody, where every address of ours is shown, means nobody.
+    async fn among_all(&self, cx: &CallContext, email: &str) -> Result<Option<User>> {
+        let (request, paging) = self.users();
+        Ok(request.all::<User>(cx, &paging).await?.into_iter().find(|user| user.is_person() && user.has_email(email)))
+    }
+
     pub(crate) async fn list_users(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
-        let paging = Paging::offset("startAt", None).sized("maxResults", 1000);
-        let Page { items, next, completeness } = self.client.get(path!["rest", "api", "3", "users", "search"]).page::<User>(cx, page, &paging).await?;
+        let (request, paging) = self.users();
+        let Page { items, next, completeness } = request.page::<User>(cx, page, &paging).await?;
         Ok(Page { items: items.iter().filter(|user| user.is_known()).map(User::account).collect(), next, completeness })
     }
 
     pub(crate) async fn ensure(&self, cx: &CallContext, request: &Request, spec: &AccountSpec) -> Result<Outcome> {
-        if spec.state != AccountState::Active || spec.access == AccountAccess::HandOver || !spec.entitlements.is_empty() {
+        // Who is invited is active at once, as far as Jira says.
+        if !matches!(spec.state, AccountState::Active | AccountState::Invited) || spec.access == AccountAccess::HandOver || !spec.entitlements.is_empty() {
             return Err(AdapterError::unsupported("an account that is not active at once, gets a password or brings grants along"));
         }
         // Inviting the same address again is answered as the first time: where the search cannot tell, it is safe.

@@ -18,6 +18,8 @@ pub struct Jira {
     pub(crate) client: HttpClient,
     pub(crate) descriptor: Descriptor,
     pub(crate) products: Vec<String>,
+    /// Whether the addresses of all people that are meant are shown.
+    pub(crate) managed: bool,
 }
 
 impl fmt::Debug for Jira {

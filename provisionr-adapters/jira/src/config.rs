@@ -33,13 +33,14 @@ pub struct JiraConfig {
     url: String,
     auth: Option<Auth>,
     products: Vec<String>,
+    managed: bool,
 }
 
 impl JiraConfig {
     /// The site at this address: `https://company.atlassian.net`. Tokens with scopes are not good there, see
     /// [`gateway`](Self::gateway).
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), auth: None, products: vec!["jira-software".to_owned()] }
+        Self { url: url.into(), auth: None, products: vec!["jira-software".to_owned()], managed: false }
     }
 
     /// The site with this cloud id behind Atlassian's gateway, where API tokens with scopes, those of service accounts and those of
@@ -76,6 +77,15 @@ impl JiraConfig {
         self
     }
 
+    /// The organization manages the accounts of all people that are meant, and the credential is shown their addresses: then who
+    /// is not found by address is not there, and people can be invited who are known by nothing else. Who hides an address is
+    /// taken for somebody else.
+    #[must_use]
+    pub fn managed_accounts(mut self) -> Self {
+        self.managed = true;
+        self
+    }
+
     /// The adapter of this site. Nothing is sent.
     ///
     /// # Errors
@@ -89,7 +99,7 @@ impl JiraConfig {
             return Err(AdapterError::invalid_config("Jira needs a credential: an API token with its account's address, or a bearer token"));
         };
         let client = HttpClient::new(url, http)?.auth(auth).routes(routes()).rates(Rates).classifier(classify).request_id_header("atl-traceid");
-        Ok(Jira { client, descriptor: descriptor(system.into()), products: self.products })
+        Ok(Jira { client, descriptor: descriptor(system.into(), &Managed(self.managed)), products: self.products, managed: self.managed })
     }
 }
 
@@ -126,24 +136,31 @@ fn routes() -> Routes {
     LANES.iter().fold(Routes::new(), |routes, (lane, method, path, _)| routes.on(method.clone(), &format!("rest/api/3/{path}"), *lane))
 }
 
-fn accounts() -> AccountFacts {
+struct Managed(bool);
+
+fn accounts(managed: &Managed) -> AccountFacts {
     use AccountState::{Active, Deactivated, Deleted};
+    // The same address again is answered with the user it made.
+    let inviting = ChangeFacts::set().mails().calls("user", 1).calls("user.search", 1).calls("user.invite", 1);
+    let (email, inviting) = match managed {
+        Managed(true) => (Search::Exact, inviting.calls("users", 2)),
+        Managed(false) => (Search::Partial, inviting),
+    };
     AccountFacts::new()
         .found_by("account_id", Search::Exact)
-        .found_by("email", Search::Partial)
+        .found_by("email", email)
         .found_with("user", 1)
         .attribute(Attribute::new("emailAddress").from("email").required().unique())
         .attribute(Attribute::new("displayName").read_only())
         .suspension(Suspension::RevokeAll)
-        // The same address again is answered with the user it made.
-        .created(ChangeFacts::set().mails().calls("user", 1).calls("user.search", 1).calls("user.invite", 1))
+        .created(inviting)
         .moved(ChangeFacts::set().irreversible().calls("user", 1).calls("user.remove", 1))
         .transition(
             Transition::new([Active, Deactivated], Deleted).destroys("group memberships and project roles").frees("a seat in each product").irreversible(),
         )
 }
 
-fn descriptor(system: SystemName) -> Descriptor {
+fn descriptor(system: SystemName, managed: &Managed) -> Descriptor {
     let groups = Kind::per_target::<AddToGroup>(ADD_TO_GROUP)
         .doc("Puts a person into a group")
         .target_noun("group")
@@ -165,7 +182,7 @@ fn descriptor(system: SystemName) -> Descriptor {
         .scope("manage:jira-project");
     // An address is given with an invitation and changed by its owner.
     let mut descriptor =
-        Descriptor::new(system, "jira").accounts(accounts()).cannot(&Ability::UpdateAccount).kind(groups).kind(roles).can(Ability::ListAccounts);
+        Descriptor::new(system, "jira").accounts(accounts(managed)).cannot(&Ability::UpdateAccount).kind(groups).kind(roles).can(Ability::ListAccounts);
     for kind in [ADD_TO_GROUP, ADD_TO_PROJECT_ROLE] {
         descriptor = descriptor.can(Ability::ListTargets(kind.into())).can(Ability::ListGrants(kind.into()));
     }

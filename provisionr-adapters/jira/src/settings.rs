@@ -17,7 +17,8 @@ use crate::config::JiraConfig;
 /// let token: Settings = serde_json::from_str(r#"{
 ///     "url": "https://company.atlassian.net",
 ///     "credentials": { "token": { "email": "ops@company.com", "secret": { "env": "JIRA_TOKEN" } } },
-///     "products": ["jira-software", "jira-servicedesk"]
+///     "products": ["jira-software", "jira-servicedesk"],
+///     "managed_accounts": true
 /// }"#)?;
 /// let service_account: Settings = serde_json::from_str(r#"{
 ///     "url": "https://api.atlassian.com/ex/jira/11223344-a1b2-3b33-c444-def123456789",
@@ -32,6 +33,8 @@ pub struct Settings {
     credentials: Credentials,
     #[serde(default)]
     products: Option<Vec<String>>,
+    #[serde(default)]
+    managed_accounts: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +53,7 @@ impl SystemSettings for Settings {
             Credentials::Token { email, secret } => config.credentials(email, secret.clone()),
             Credentials::Bearer(secret) => config.bearer(secret.clone()),
         };
+        let config = if self.managed_accounts { config.managed_accounts() } else { config };
         let config = match &self.products {
             Some(products) => config.products(products),
             None => config,

@@ -129,6 +129,21 @@ async fn nobody_is_taken_for_absent_whose_address_may_be_hidden() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_the_organization_manages_its_accounts_nobody_means_nobody() {
+    let others = json!({ "users": [{ "email": "off@company.com", "active": false }, { "email": "guest@elsewhere.com", "email_visible": false }] });
+    let fake = JiraFake::new().with_user(SARAH).seeded(&others).start();
+    let config = JiraConfig::new(SITE).api_token(JiraFake::ADMIN, Secret::new(JiraFake::TOKEN)).managed_accounts();
+    let jira = config.connect("jira", &fake.transport()).unwrap();
+    let find = async |address: &str| jira.find_account(&cx(), &AccountQuery::by("email", address)).await.unwrap();
+    assert!(matches!(find(SARAH).await, Found::One(account) if account.state == AccountState::Active));
+    assert!(matches!(find("OFF@company.com").await, Found::One(account) if account.state == AccountState::Deactivated));
+    assert_eq!(find("new@company.com").await, Found::None);
+    // Without the permission nothing follows.
+    fake.act(Act::new("set_permissions", json!({ "token": JiraFake::TOKEN, "permissions": ["ADMINISTER"] }))).unwrap();
+    assert!(matches!(find("new@company.com").await, Found::CannotTell(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_exists_without_access_and_who_finds_no_seat_are_told_apart() {
     let fake = JiraFake::new().with_product("jira-software", 1, "jira-software-users").start();
     let jira = inviting(&fake);
