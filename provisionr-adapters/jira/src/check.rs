@@ -100,7 +100,7 @@ impl Jira {
         {
             lacks(&configuring, &format!("the scope `manage:jira-configuration` is missing: {error}"));
         }
-        // Who administers an organization may be in none of these groups, and then none may be told.
+        // By the vendor's description that is who is in such a group; where none is told, nothing follows.
         if let (Ok(me), Ok(admins)) = (&me, self.admin_groups(cx).await)
             && let Some(mine) = me.groups()
             && !admins.is_empty()

@@ -99,7 +99,12 @@ impl JiraConfig {
             return Err(AdapterError::invalid_config("Jira needs a credential: an API token with its account's address, or a bearer token"));
         };
         let client = HttpClient::new(url, http)?.auth(auth).routes(routes()).rates(Rates).classifier(classify).request_id_header("atl-traceid");
-        Ok(Jira { client, descriptor: descriptor(system.into(), &Managed(self.managed)), products: self.products, managed: self.managed })
+        Ok(Jira {
+            client,
+            descriptor: descriptor(system.into(), if self.managed { Search::Exact } else { Search::Partial }),
+            products: self.products,
+            managed: self.managed,
+        })
     }
 }
 
@@ -136,16 +141,11 @@ fn routes() -> Routes {
     LANES.iter().fold(Routes::new(), |routes, (lane, method, path, _)| routes.on(method.clone(), &format!("rest/api/3/{path}"), *lane))
 }
 
-struct Managed(bool);
-
-fn accounts(managed: &Managed) -> AccountFacts {
+fn accounts(email: Search) -> AccountFacts {
     use AccountState::{Active, Deactivated, Deleted};
     // The same address again is answered with the user it made.
     let inviting = ChangeFacts::set().mails().calls("user", 1).calls("user.search", 1).calls("user.invite", 1);
-    let (email, inviting) = match managed {
-        Managed(true) => (Search::Exact, inviting.calls("users", 2)),
-        Managed(false) => (Search::Partial, inviting),
-    };
+    let inviting = if email == Search::Exact { inviting.calls("users", 2) } else { inviting };
     AccountFacts::new()
         .found_by("account_id", Search::Exact)
         .found_by("email", email)
@@ -160,7 +160,7 @@ fn accounts(managed: &Managed) -> AccountFacts {
         )
 }
 
-fn descriptor(system: SystemName, managed: &Managed) -> Descriptor {
+fn descriptor(system: SystemName, email: Search) -> Descriptor {
     let groups = Kind::per_target::<AddToGroup>(ADD_TO_GROUP)
         .doc("Puts a person into a group")
         .target_noun("group")
@@ -182,7 +182,7 @@ fn descriptor(system: SystemName, managed: &Managed) -> Descriptor {
         .scope("manage:jira-project");
     // An address is given with an invitation and changed by its owner.
     let mut descriptor =
-        Descriptor::new(system, "jira").accounts(accounts(managed)).cannot(&Ability::UpdateAccount).kind(groups).kind(roles).can(Ability::ListAccounts);
+        Descriptor::new(system, "jira").accounts(accounts(email)).cannot(&Ability::UpdateAccount).kind(groups).kind(roles).can(Ability::ListAccounts);
     for kind in [ADD_TO_GROUP, ADD_TO_PROJECT_ROLE] {
         descriptor = descriptor.can(Ability::ListTargets(kind.into())).can(Ability::ListGrants(kind.into()));
     }

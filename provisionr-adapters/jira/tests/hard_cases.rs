@@ -107,7 +107,8 @@ async fn an_invitation_whose_answer_is_lost_is_found_by_the_address_or_safely_se
 #[tokio::test(start_paused = true)]
 async fn nobody_is_taken_for_absent_whose_address_may_be_hidden() {
     let customer = json!({ "users": [{ "id": "qm:1", "type": "customer", "email": "kim@company.com" }, { "email": "off@company.com", "active": false }] });
-    let fake = JiraFake::new().with_user(SARAH).seeded(&customer).start();
+    let site = JiraFake::new().with_user(SARAH).seeded(&customer);
+    let fake = site.with_settings(|settings| settings.hidden_emails_searched = true).start();
     let jira = over(&fake.transport());
     let find = async |who: AccountQuery| jira.find_account(&cx(), &who).await.unwrap();
     let by = |address: &str| AccountQuery::by("email", address);

@@ -31,7 +31,7 @@ impl Site {
         left
     }
 
-    /// Takes a user off the site, with groups and roles.
+    /// Takes a user off the site, with groups and roles; what becomes of these is not described.
     pub(super) fn take_off(&mut self, id: &str, cx: &mut FakeContext) {
         let Some(user) = self.users.get_mut(id) else { return };
         user.on_site = false;

@@ -39,7 +39,7 @@ use crate::system::FakeSystem;
 ///
 /// ```json
 /// {
-///   "settings": { "page_size": 3, "member_again": "refused", "no_member": "not_found", "no_actor": "not_found" },
+///   "settings": { "page_size": 3, "member_again": "refused", "no_member": "not_found", "no_actor": "not_found", … },
 ///   "groups": [{ "name": "jira-software-users", "access": "user" }, { "name": "from-okta", "managed_by": "EXTERNAL" }],
 ///   "products": [{ "key": "jira-software", "seats": 10, "groups": ["jira-software-users"] }],
 ///   "roles": ["Viewers"],

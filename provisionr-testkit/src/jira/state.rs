@@ -150,6 +150,8 @@ pub struct JiraSettings {
     pub known_accounts_refused: bool,
     /// Whether addresses of new users can be seen.
     pub new_emails_visible: bool,
+    /// Whether a search finds people by addresses it does not show; not described.
+    pub hidden_emails_searched: bool,
 }
 
 impl Default for JiraSettings {
@@ -162,6 +164,7 @@ impl Default for JiraSettings {
             removed_users_show: false,
             known_accounts_refused: false,
             new_emails_visible: true,
+            hidden_emails_searched: false,
         }
     }
 }

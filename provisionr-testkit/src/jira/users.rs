@@ -54,7 +54,7 @@ pub(super) fn get(jira: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext) ->
     Ok(FakeResponse::json(200, &answer::user_expanded(jira, &user, &call.request.query("expand").unwrap_or_default(), cx)))
 }
 
-/// Active users whose name or address begins so; addresses that are hidden are not searched. Without permission: none, and no word.
+/// Active users whose name or address begins so. Without permission: none, and no word.
 pub(super) fn search(jira: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &["query", "startAt", "maxResults"])?;
     let query = call.request.query("query").unwrap_or_default().to_lowercase();
@@ -62,7 +62,7 @@ pub(super) fn search(jira: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext)
         return Err(error(400, "Either query, accountId or property has to be given"));
     }
     let fits = |user: &&JiraUser| {
-        let email = user.email.as_ref().filter(|_| user.email_visible);
+        let email = user.email.as_ref().filter(|_| user.email_visible || jira.site.settings.hidden_emails_searched);
         let words = user.display_name.split_whitespace().chain([user.display_name.as_str()]).chain(email.map(String::as_str));
         user.active && user.on_site && words.into_iter().any(|word| word.to_lowercase().starts_with(&query))
     };
