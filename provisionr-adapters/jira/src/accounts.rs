@@ -28,40 +28,40 @@ impl Jira {
         }
         let mut blind = None;
         for key in &who.keys {
-            let user = match key.name.as_str() {
-                "account_id" => match self.user(cx, &key.value).await {
-                    Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
-                        blind = Some(format!("the credential may not look at users: {}", error.message()));
-                        None
-                    }
-                    user => user?,
-                },
-                "email" => match self.by_email(cx, &key.value).await? {
-                    None if self.managed => match self.among_all(cx, &key.value).await {
-                        Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
-                            blind = Some(format!("the credential may not look at users: {}", error.message()));
-                            None
-                        }
-                        user => user?,
-                    },
-                    None => {
-                        blind = Some("people may hide their addresses, and a search by them shows only active users".to_owned());
-                        None
-                    }
-                    user => user,
-                },
+            let looked = match key.name.as_str() {
+                "account_id" => self.user(cx, &key.value).await,
+                "email" => self.by_address(cx, &key.value).await,
                 other => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
             };
-            if let Some(user) = user {
-                return Ok(Found::One(user.account()));
+            match looked {
+                Ok(Some(user)) => return Ok(Found::One(user.account())),
+                Ok(None) if key.name == "email" && !self.managed => {
+                    blind = Some("people may hide their addresses, and a search by them shows only active users".to_owned());
+                }
+                Ok(None) => {}
+                Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
+                    blind = Some(format!("the credential may not look at users: {}", error.message()))
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(blind.map_or(Found::None, Found::CannotTell))
     }
 
-    /// The one person whose address is shown and is this one. Without the permission to browse users the search shows nobody,
+    /// The one person whose address is shown and is this one; where all of ours are shown, among deactivated ones as well.
+    async fn by_address(&self, cx: &CallContext, email: &str) -> Result<Option<User>> {
+        match self.by_search(cx, email).await? {
+            None if self.managed => {
+                let (request, paging) = self.users();
+                Ok(request.all::<User>(cx, &paging).await?.into_iter().find(|user| user.is_person() && user.has_email(email)))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Among active users. Without the permission to browse users the search shows nobody,
     /// and says nothing of it.
-    async fn by_email(&self, cx: &CallContext, email: &str) -> Result<Option<User>> {
+    async fn by_search(&self, cx: &CallContext, email: &str) -> Result<Option<User>> {
         let search = self.client.get(path!["rest", "api", "3", "user", "search"]).query("query", email);
         let paging = Paging::offset("startAt", None).sized("maxResults", 50);
         let mut at = PageRequest::first();
@@ -80,12 +80,6 @@ impl Jira {
     /// Everybody, deactivated users, apps and customers included. The list is a bare array that ends with an empty page.
     fn users(&self) -> (RequestBuilder<'_>, Paging) {
         (self.client.get(path!["rest", "api", "3", "users", "search"]), Paging::offset("startAt", None).sized("maxResults", 1000))
-    }
-
-    /// The person with this address, deactivated ones included. Nobody, where every address of ours is shown, means nobody.
-    async fn among_all(&self, cx: &CallContext, email: &str) -> Result<Option<User>> {
-        let (request, paging) = self.users();
-        Ok(request.all::<User>(cx, &paging).await?.into_iter().find(|user| user.is_person() && user.has_email(email)))
     }
 
     pub(crate) async fn list_users(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
@@ -136,7 +130,7 @@ impl Jira {
     /// What a refused invitation means: the status is the same for no seat, for who exists without access, and for the rest.
     async fn why_not_invited(&self, cx: &CallContext, email: &str, error: AdapterError) -> AdapterError {
         let full = self.licences(cx).await.ok().and_then(|roles| roles.into_iter().find(ApplicationRole::is_full));
-        match (full, self.by_email(cx, email).await) {
+        match (full, self.by_search(cx, email).await) {
             (Some(role), _) => AdapterError::no_seat(role.key),
             (None, Ok(Some(_))) => self.without_access(cx).await,
             _ => error,

@@ -416,7 +416,9 @@ async fn who_does_not_see_all_projects_says_so() {
 async fn a_sweep_takes_the_calls_the_readme_says() {
     let crew: Vec<Value> = (0..7).map(|number| json!({ "email": format!("u{number}@company.com"), "groups": ["crew"], "active": number != 6 })).collect();
     let bot = json!({ "id": "557058:bot", "type": "app", "name": "Deploy bot" });
-    let seed = json!({ "groups": [{ "name": "crew" }, { "name": "nobody" }], "users": crew, "projects": [{ "key": "ENG", "actors": { "Developers": { "groups": ["crew"] }, "Administrators": { "groups": ["crew"] } } }, { "key": "OPS" }] });
+    let actors = json!({ "Developers": { "groups": ["crew"] }, "Administrators": { "groups": ["crew"] } });
+    let projects = json!([{ "key": "ENG", "actors": actors }, { "key": "OPS" }]);
+    let seed = json!({ "groups": [{ "name": "crew" }, { "name": "nobody" }], "users": crew, "projects": projects });
     let fake = JiraFake::new().seeded(&seed).seeded(&json!({ "users": [bot] })).start();
     let jira = over(&fake.transport());
     let sweep = async |kind: &str| {
