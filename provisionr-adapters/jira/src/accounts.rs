@@ -40,7 +40,7 @@ impl Jira {
                 }
                 Ok(None) => {}
                 Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
-                    blind = Some(format!("the credential may not look at users: {}", error.message()))
+                    blind = Some(format!("the credential may not look at users: {}", error.message()));
                 }
                 Err(error) => return Err(error),
             }
