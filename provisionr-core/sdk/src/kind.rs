@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::entitlement::{Entitlement, GrantKey, typed};
-use crate::id::{KindName, LaneId, RoleName};
+use crate::id::{KindName, LaneId, RoleName, TargetName};
 use crate::level::Level;
 
 /// How often a change may be sent when it is not known whether it took effect.
@@ -269,7 +269,7 @@ pub enum Cardinality {
     /// Always one (a Salesforce profile, a Google organizational unit): it is never revoked, it falls back.
     ExactlyOne {
         /// The target it falls back to, unless the host names another.
-        fallback: Option<&'static str>,
+        fallback: Option<TargetName>,
     },
 }
 
