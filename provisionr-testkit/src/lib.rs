@@ -99,6 +99,7 @@ pub mod gitlab;
 pub mod jira;
 pub mod okta;
 pub mod slack;
+pub mod salesforce;
 
 mod accept;
 mod book;
@@ -129,6 +130,7 @@ pub use memory_adapter::{JoinGroup, JoinProject, MemoryAdapter, MemoryCall, Memo
 pub use message::{FakeRequest, FakeResponse};
 pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
+pub use salesforce::SalesforceFake;
 pub use server::FakeServer;
 pub use slack::SlackFake;
 pub use system::FakeSystem;
