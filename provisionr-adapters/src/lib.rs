@@ -5,6 +5,7 @@
 //! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
 //! | `jira` | [`jira`] | Jira Cloud: accounts, groups, project roles |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
+//! | `salesforce` | [`salesforce`] | Salesforce: accounts, profiles, permission sets and their groups, public groups, roles |
 //! | `slack` | [`slack`] | Slack: accounts, channels, user groups, workspace roles |
 //!
 //! With the feature `systems` the module [`systems`] makes adapters from a file that says which systems a host has.
@@ -18,6 +19,8 @@ pub use provisionr_http as http;
 pub use provisionr_jira as jira;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
+#[cfg(feature = "salesforce")]
+pub use provisionr_salesforce as salesforce;
 
 #[cfg(feature = "slack")]
 pub use provisionr_slack as slack;

@@ -18,5 +18,6 @@ types! {
     "gitlab": provisionr_gitlab,
     "jira": provisionr_jira,
     "okta": provisionr_okta,
+    "salesforce": provisionr_salesforce,
     "slack": provisionr_slack,
 }
