@@ -21,7 +21,6 @@ pub use provisionr_jira as jira;
 pub use provisionr_okta as okta;
 #[cfg(feature = "salesforce")]
 pub use provisionr_salesforce as salesforce;
-
 #[cfg(feature = "slack")]
 pub use provisionr_slack as slack;
 

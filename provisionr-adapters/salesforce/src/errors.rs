@@ -55,7 +55,7 @@ fn known(code: &str, text: &str) -> Option<AdapterError> {
         return Some(AdapterError::no_seat(pool));
     }
     Some(match code {
-        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => AdapterError::unauthenticated(text),
+        "INVALID_SESSION_ID" => AdapterError::unauthenticated(text),
         // "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", "TotalRequests Limit exceeded."
         "REQUEST_LIMIT_EXCEEDED" if lower.contains("concurrent") => AdapterError::rate_limited(LANE, None),
         "REQUEST_LIMIT_EXCEEDED" => AdapterError::quota_exhausted(text).with_hint(RetryHint::After(NEXT_LOOK)),

@@ -1,5 +1,7 @@
 //! What a write does, and what forbids it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::answer::Problem;
@@ -136,11 +138,9 @@ impl Org {
     fn mirror_profile(&mut self, user: &str) {
         let profile = self.get("User", user).map(|(_, user)| text(user, "ProfileId").to_owned()).unwrap_or_default();
         let set = self.all("PermissionSet").find(|(_, set)| text(set, "ProfileId") == profile && !profile.is_empty()).map(|(id, _)| id.to_owned());
-        let sets = self.tables.get("PermissionSet").cloned().unwrap_or_default();
-        let old =
-            |row: &Record| text(row, "AssigneeId") == user && sets.get(text(row, "PermissionSetId")).is_some_and(|set| !text(set, "ProfileId").is_empty());
+        let mirrors: BTreeSet<String> = self.all("PermissionSet").filter(|(_, set)| !text(set, "ProfileId").is_empty()).map(|(id, _)| id.to_owned()).collect();
         if let Some(rows) = self.tables.get_mut("PermissionSetAssignment") {
-            rows.retain(|_, row| !old(row));
+            rows.retain(|_, row| text(row, "AssigneeId") != user || !mirrors.contains(text(row, "PermissionSetId")));
         }
         if let (Some(set), Some(object)) = (set, Object::named("PermissionSetAssignment")) {
             self.insert(

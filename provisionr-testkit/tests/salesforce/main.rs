@@ -1,0 +1,7 @@
+//! The Salesforce fake as a client sees it, over the in-memory front end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod auth;
+mod client;
+mod description;
+mod records;
