@@ -4,6 +4,7 @@ use crate::clock::FakeClock;
 use crate::gitlab::GitlabFake;
 use crate::jira::JiraFake;
 use crate::okta::OktaFake;
+use crate::salesforce::SalesforceFake;
 use crate::slack::SlackFake;
 use crate::system::FakeSystem;
 
@@ -34,6 +35,12 @@ pub(super) const TYPES: &[FakeType] = &[
         credentials: &[("bearer", JiraFake::SCOPED_TOKEN)],
     },
     FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
+    FakeType {
+        name: "salesforce",
+        start: |clock| FakeSystem::with_clock(SalesforceFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("token", SalesforceFake::TOKEN)],
+    },
     FakeType {
         name: "slack",
         start: |clock| FakeSystem::with_clock(SlackFake::new(), clock).erased(),
