@@ -13,7 +13,7 @@ use crate::adapter::Salesforce;
 use crate::api::{MOST_QUERIES, Person, read};
 use crate::errors::DUPLICATE_USERNAME;
 use crate::grants::id_of;
-use crate::kinds::What;
+use crate::kinds::PROFILE;
 use crate::wire::{Frozen, Saved, User, UserLogin};
 
 /// How long the link in the mail about a new address is good, <https://help.salesforce.com/s/articleView?id=000385115&type=1>.
@@ -57,7 +57,7 @@ impl Salesforce {
             for records in self.together(cx, queries).await? {
                 let users: Vec<User> = read(Some(records))?;
                 if !users.is_empty() {
-                    let logins: Vec<UserLogin> = self.all(cx, &UserLogin::query().is_any("UserId", users.iter().map(|user| user.id.as_str()))).await?;
+                    let logins: Vec<UserLogin> = self.all(cx, &UserLogin::query().among("UserId", users.iter().map(|user| user.id.as_str()))).await?;
                     return Ok(Found::among(users.iter().map(|user| self.account_among(user, &logins))));
                 }
             }
@@ -201,7 +201,7 @@ fn take(account: Account) -> Result<Outcome> {
 /// The one profile that a new user has to have.
 fn profile_of(spec: &AccountSpec) -> Result<&str> {
     match spec.entitlements.as_slice() {
-        [profile] if profile.kind == *What::Profile.name() => id_of(profile),
+        [profile] if profile.kind == *PROFILE.name => id_of(profile),
         _ => Err(AdapterError::invalid_request("a user is made with one profile (`assign_profile`), and with nothing else")),
     }
 }

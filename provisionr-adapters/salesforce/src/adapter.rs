@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::api::read;
 use crate::config::Facts;
-use crate::kinds::{What, no_such_kind};
+use crate::kinds::{KINDS, SET, SET_GROUP, What};
 use crate::soql::Soql;
 use crate::wire::{User, UserLogin};
 
@@ -40,26 +40,25 @@ impl Adapter for Salesforce {
     }
 
     async fn observe(&self, cx: &CallContext, account: &Account, scope: &Scope) -> Result<Observation> {
-        let kinds: Vec<What> = What::ALL.into_iter().filter(|what| scope.wants_kind(what.name())).collect();
+        let kinds: Vec<&What> = KINDS.into_iter().filter(|what| scope.wants_kind(what.name)).collect();
         let mut rows: Vec<Soql> = kinds.iter().filter_map(|what| what.rows([account.id.as_str()])).collect();
         // Both kinds of assignments are one list.
         rows.dedup();
         let person = self.person_or_gone(cx, account.id.as_str(), &rows, None).await?;
         let mut grants: Vec<Grant> = kinds.iter().flat_map(|what| what.grants(&person.user, &person.rows)).collect();
         grants.retain(|grant| scope.wants(&grant.entitlement));
-        let coverage = kinds.iter().fold(Coverage::none(), |coverage, what| coverage.kind(what.name()));
+        let coverage = kinds.iter().fold(Coverage::none(), |coverage, what| coverage.kind(what.name));
         Ok(Observation::new(self.account(&person), grants, coverage))
     }
 
     async fn apply(&self, cx: &CallContext, request: &Request) -> Result<Outcome> {
-        let what = request.change.entitlement().and_then(|entitlement| What::of(&entitlement.kind));
-        match (&request.change, what) {
-            (Change::EnsureAccount(spec), _) => self.ensure(cx, request, spec).await,
-            (Change::UpdateAccount(delta), _) => self.update(cx, request.account()?, delta).await,
-            (Change::SetState(state), _) => self.set_state(cx, request.account()?, *state).await,
-            (Change::Grant(wanted), Some(what)) => self.grant(cx, request.account()?, what, wanted).await,
-            (Change::Revoke(unwanted), Some(what)) => self.revoke(cx, request, request.account()?, what, unwanted).await,
-            (other, _) => Err(AdapterError::unsupported(format_args!("{other}"))),
+        match &request.change {
+            Change::EnsureAccount(spec) => self.ensure(cx, request, spec).await,
+            Change::UpdateAccount(delta) => self.update(cx, request.account()?, delta).await,
+            Change::SetState(state) => self.set_state(cx, request.account()?, *state).await,
+            Change::Grant(wanted) => self.grant(cx, request.account()?, What::of(&wanted.kind)?, wanted).await,
+            Change::Revoke(unwanted) => self.revoke(cx, request, What::of(&unwanted.kind)?, unwanted).await,
+            other => Err(AdapterError::unsupported(format_args!("{other}"))),
         }
     }
 
@@ -90,10 +89,10 @@ impl Adapter for Salesforce {
         if let Err(why) = seen(told.next())? {
             check = lacks(check, &accounts, &format!("the credential has not the permission \"Manage Users\": {why}"));
         }
-        let all = |what: What| [Ability::Manage, Ability::Observe, Ability::ListTargets, Ability::ListGrants].map(|ability| ability(what.name().into()));
+        let all = |what: &What| [Ability::Manage, Ability::Observe, Ability::ListTargets, Ability::ListGrants].map(|ability| ability(what.name.into()));
         if let Err(why) = seen(told.next())? {
             let why = format!("the credential has not the permissions \"Assign Permission Sets\" and \"View Setup and Configuration\": {why}");
-            check = lacks(check, &[all(What::Set), all(What::SetGroup)].concat(), &why);
+            check = lacks(check, &[all(&SET), all(&SET_GROUP)].concat(), &why);
         }
         let own = seen(told.next())?;
         match (&self.facts.username, own) {
@@ -105,7 +104,7 @@ impl Adapter for Salesforce {
     }
 
     async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {
-        self.names(cx, What::of(kind).ok_or_else(|| no_such_kind(kind))?, names).await
+        self.names(cx, What::of(kind)?, names).await
     }
 
     async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
@@ -121,7 +120,7 @@ impl Adapter for Salesforce {
     }
 
     async fn list_targets(&self, cx: &CallContext, kind: &KindName, page: &PageRequest) -> Result<Page<Target>> {
-        self.targets(cx, What::of(kind).ok_or_else(|| no_such_kind(kind))?, page).await
+        self.targets(cx, What::of(kind)?, page).await
     }
 
     async fn list_grants(&self, cx: &CallContext, scope: &ListScope, page: &PageRequest) -> Result<Page<Grant>> {

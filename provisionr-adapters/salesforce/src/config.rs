@@ -15,11 +15,14 @@ use serde::Deserialize;
 use crate::adapter::Salesforce;
 use crate::batch::MOST_RECORDS;
 use crate::errors;
-use crate::kinds::{AddToPublicGroup, AssignPermissionSet, AssignPermissionSetGroup, AssignProfile, AssignRole, What};
+use crate::kinds::{AddToPublicGroup, AssignPermissionSet, AssignPermissionSetGroup, AssignProfile, AssignRole, GROUP, PROFILE, ROLE, SET, SET_GROUP};
 use crate::wire::User;
 
 /// All calls of an org count on one quota.
 pub(crate) const LANE: &str = "api";
+
+/// The permission to change users.
+const USERS: &str = "Manage Users";
 
 /// How long an assertion is good; Salesforce takes no more than three minutes.
 /// <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_jwt_flow.htm&type=5>
@@ -291,57 +294,35 @@ fn accounts(config: &SalesforceConfig) -> AccountFacts {
 
 fn descriptor(system: SystemName, config: &SalesforceConfig) -> Descriptor {
     let two = || ChangeFacts::set().calls(LANE, 2);
-    // A second insert is refused (DUPLICATE_VALUE) or answered with the row that is there.
-    let row = || ChangeFacts::unique("the row of user and target").calls(LANE, 2);
-    let many = BatchRule { max: MOST_RECORDS, same_target: false };
-    let until = Param::date("until").ends().doc("the last day, in UTC");
-    let profile = Kind::per_target::<AssignProfile>(What::Profile.name())
+    let profile = Kind::per_target::<AssignProfile>(PROFILE.name)
         .doc("Gives a person a profile; there is always one")
         .target_noun("profile")
         .cardinality(Cardinality::ExactlyOne { fallback: config.fallback.clone() })
         .on_create(OnCreate::Must)
         .granting(two())
-        .revoking(two())
-        .scope("Manage Users");
-    let role = Kind::per_target::<AssignRole>(What::Role.name())
+        .scope(USERS);
+    let role = Kind::per_target::<AssignRole>(ROLE.name)
         .doc("Gives a person a place in the role hierarchy")
         .target_noun("role")
         .cardinality(Cardinality::AtMostOne)
         .granting(two())
-        .revoking(two())
-        .scope("Manage Users");
-    let set = Kind::per_target::<AssignPermissionSet>(What::Set.name())
-        .doc("Assigns a permission set to a person")
-        .target_noun("permission set")
-        .value(until)
-        .granting(row())
-        .revoking(two())
-        .batch(many)
-        .scope("Assign Permission Sets")
-        .scope("View Setup and Configuration");
-    let set_group = Kind::per_target::<AssignPermissionSetGroup>(What::SetGroup.name())
-        .doc("Assigns a permission set group to a person")
-        .target_noun("permission set group")
-        .value(until)
-        .granting(row())
-        .revoking(two())
-        .batch(many)
-        .scope("Assign Permission Sets")
-        .scope("View Setup and Configuration");
-    let group = Kind::per_target::<AddToPublicGroup>(What::Group.name())
-        .doc("Puts a person into a public group")
-        .target_noun("public group")
-        .granting(row())
-        .revoking(two())
-        .batch(many)
-        .scope("Manage Users");
+        .scope(USERS);
+    let set = Kind::per_target::<AssignPermissionSet>(SET.name).doc("Assigns a permission set to a person").target_noun("permission set");
+    let set_group =
+        Kind::per_target::<AssignPermissionSetGroup>(SET_GROUP.name).doc("Assigns a permission set group to a person").target_noun("permission set group");
+    let [set, set_group] = [set, set_group].map(|kind| {
+        let kind = kind.value(Param::date("until").ends().doc("the last day, in UTC"));
+        kind.scope("Assign Permission Sets").scope("View Setup and Configuration")
+    });
+    let group = Kind::per_target::<AddToPublicGroup>(GROUP.name).doc("Puts a person into a public group").target_noun("public group").scope(USERS);
+    // A second insert is refused (DUPLICATE_VALUE), or answered with the row that is there.
+    let in_rows =
+        |kind: Kind| kind.granting(ChangeFacts::unique("the row of user and target").calls(LANE, 2)).batch(BatchRule { max: MOST_RECORDS, same_target: false });
+    let kinds = [profile, role, in_rows(set), in_rows(set_group), in_rows(group)];
     let lane = Lane::new(LANE).concurrency(config.concurrency.max(1));
-    let lane = match config.daily {
-        Some(calls) => lane.window(calls, Duration::from_secs(24 * 60 * 60)),
-        None => lane,
-    };
+    let lane = config.daily.map_or(lane.clone(), |calls| lane.window(calls, Duration::from_secs(24 * 60 * 60)));
     let descriptor = Descriptor::new(system, "salesforce").accounts(accounts(config)).can(Ability::ListAccounts).lane(lane);
-    [profile, role, set, set_group, group].into_iter().map(|kind| kind.needs(AccountNeed::Active)).fold(descriptor, |descriptor, kind| {
+    kinds.into_iter().map(|kind| kind.needs(AccountNeed::Active).revoking(two())).fold(descriptor, |descriptor, kind| {
         let name = kind.name.clone();
         descriptor.kind(kind).can(Ability::ListTargets(name.clone())).can(Ability::ListGrants(name))
     })

@@ -49,22 +49,59 @@ pub struct AssignRole {
 }
 
 /// One kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    Profile,
-    Role,
-    Set,
-    SetGroup,
-    Group,
+#[derive(Debug)]
+pub(crate) struct What {
+    pub(crate) name: &'static str,
+    /// The object of its targets, and which of them can be held.
+    targets: (&'static str, fn(Soql) -> Soql),
+    /// The fields people know a target by: what they read on screen, and the name in the API.
+    pub(crate) names: [&'static str; 2],
+    pub(crate) held: Held,
 }
 
-/// A row that gives something: its object, and its fields for whom and what.
+/// Where a kind is kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Table {
-    pub(crate) object: &'static str,
-    pub(crate) holder: &'static str,
-    pub(crate) target: &'static str,
+pub(crate) enum Held {
+    /// In this field of the user.
+    Field(&'static str),
+    /// In a row: its object, and its fields for whom and for what.
+    Row { object: &'static str, holder: &'static str, target: &'static str },
 }
+
+const fn assignment(target: &'static str) -> Held {
+    Held::Row { object: "PermissionSetAssignment", holder: "AssigneeId", target }
+}
+
+pub(crate) static PROFILE: What = What { name: "assign_profile", targets: ("Profile", |all| all), names: ["Name", "Name"], held: Held::Field("ProfileId") };
+
+/// Every portal account brings three roles of its own, of one name each; they are left out.
+pub(crate) static ROLE: What =
+    What { name: "assign_role", targets: ("UserRole", |all| all.is("PortalType", "None")), names: ["Name", "DeveloperName"], held: Held::Field("UserRoleId") };
+
+/// The inside of a profile or of a permission set group is a set too, and not to be assigned by itself.
+pub(crate) static SET: What = What {
+    name: "assign_permission_set",
+    targets: ("PermissionSet", |all| all.no("IsOwnedByProfile").differs("Type", "Group")),
+    names: ["Label", "Name"],
+    held: assignment("PermissionSetId"),
+};
+
+pub(crate) static SET_GROUP: What = What {
+    name: "assign_permission_set_group",
+    targets: ("PermissionSetGroup", |all| all),
+    names: ["MasterLabel", "DeveloperName"],
+    held: assignment("PermissionSetGroupId"),
+};
+
+/// Groups of other types are queues, and what roles, territories and managers bring along.
+pub(crate) static GROUP: What = What {
+    name: "add_to_public_group",
+    targets: ("Group", |all| all.is("Type", "Regular")),
+    names: ["Name", "DeveloperName"],
+    held: Held::Row { object: "GroupMember", holder: "UserOrGroupId", target: "GroupId" },
+};
+
+pub(crate) static KINDS: [&What; 5] = [&PROFILE, &ROLE, &SET, &SET_GROUP, &GROUP];
 
 #[derive(Deserialize)]
 struct Term {
@@ -72,110 +109,72 @@ struct Term {
     until: Option<Date>,
 }
 
+impl PartialEq for What {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
 impl What {
-    pub(crate) const ALL: [Self; 5] = [Self::Profile, Self::Role, Self::Set, Self::SetGroup, Self::Group];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Profile => "assign_profile",
-            Self::Role => "assign_role",
-            Self::Set => "assign_permission_set",
-            Self::SetGroup => "assign_permission_set_group",
-            Self::Group => "add_to_public_group",
-        }
+    pub(crate) fn of(kind: &KindName) -> Result<&'static Self> {
+        KINDS.into_iter().find(|what| *kind == *what.name).ok_or_else(|| AdapterError::unsupported(format_args!("the kind `{kind}`")))
     }
 
-    pub(crate) fn of(kind: &KindName) -> Option<Self> {
-        Self::ALL.into_iter().find(|what| *kind == *what.name())
-    }
-
-    /// The fields people know a target by: what they read on screen, and the name in the API.
-    pub(crate) fn names(self) -> [&'static str; 2] {
-        match self {
-            Self::Profile => ["Name", "Name"],
-            Self::Role | Self::Group => ["Name", "DeveloperName"],
-            Self::Set => ["Label", "Name"],
-            Self::SetGroup => ["MasterLabel", "DeveloperName"],
-        }
-    }
-
-    pub(crate) fn targets(self) -> Soql {
+    pub(crate) fn targets(&self) -> Soql {
         let mut fields = vec!["Id"];
-        fields.extend(self.names());
+        fields.extend(self.names);
         fields.dedup();
-        match self {
-            Self::Profile => Soql::select(&fields, "Profile"),
-            // Every portal account brings three roles of its own, of one name each.
-            Self::Role => Soql::select(&fields, "UserRole").is("PortalType", "None"),
-            // The inside of a profile or of a permission set group is not to be assigned by itself.
-            Self::Set => Soql::select(&fields, "PermissionSet").is_false("IsOwnedByProfile").is_not("Type", "Group"),
-            Self::SetGroup => Soql::select(&fields, "PermissionSetGroup"),
-            // Other types are queues, and what roles, territories and managers bring along.
-            Self::Group => Soql::select(&fields, "Group").is("Type", "Regular"),
-        }
+        let (object, fitting) = self.targets;
+        fitting(Soql::select(&fields, object))
     }
 
-    /// The field of the user that holds it, where it is one.
-    pub(crate) fn field(self) -> Option<&'static str> {
-        match self {
-            Self::Profile => Some("ProfileId"),
-            Self::Role => Some("UserRoleId"),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn table(self) -> Option<Table> {
-        let assignment = |target| Table { object: "PermissionSetAssignment", holder: "AssigneeId", target };
-        match self {
-            Self::Profile | Self::Role => None,
-            Self::Set => Some(assignment("PermissionSetId")),
-            Self::SetGroup => Some(assignment("PermissionSetGroupId")),
-            Self::Group => Some(Table { object: "GroupMember", holder: "UserOrGroupId", target: "GroupId" }),
-        }
-    }
-
-    /// The rows of these users. All assignments of users are asked for alike: whether one is of a permission set group, and
-    /// whether it mirrors a profile, each row tells.
-    pub(crate) fn rows<'u>(self, users: impl IntoIterator<Item = &'u str>) -> Option<Soql> {
-        Some(self.select()?.is_any(self.table()?.holder, users))
-    }
-
-    /// All rows of the kind.
-    pub(crate) fn sweep(self) -> Option<Soql> {
-        let rows = self.select()?;
-        Some(match self {
-            Self::Set => rows.is_null("PermissionSetGroupId").is_false("PermissionSet.IsOwnedByProfile"),
-            Self::SetGroup => rows.is_there("PermissionSetGroupId"),
-            _ => rows,
-        })
-    }
-
-    fn select(self) -> Option<Soql> {
-        Some(match self {
-            Self::Profile | Self::Role => return None,
-            Self::Set | Self::SetGroup => {
-                let fields = ["Id", "AssigneeId", "PermissionSetId", "PermissionSetGroupId", "PermissionSet.IsOwnedByProfile", "ExpirationDate", "IsActive"];
-                Soql::select(&fields, "PermissionSetAssignment")
+    /// Rows of this kind and, as all assignments are asked for alike, of the other: each row tells which it is.
+    fn select(&self) -> Option<Soql> {
+        let Held::Row { object, holder, target } = self.held else { return None };
+        Some(match object {
+            "GroupMember" => Soql::select(&["Id", holder, target], object).is("Group.Type", "Regular"),
+            _ => {
+                let fields = ["Id", holder, "PermissionSetId", "PermissionSetGroupId", "PermissionSet.IsOwnedByProfile", "ExpirationDate", "IsActive"];
+                Soql::select(&fields, object)
             }
-            Self::Group => Soql::select(&["Id", "UserOrGroupId", "GroupId"], "GroupMember").is("Group.Type", "Regular"),
         })
+    }
+
+    /// The rows of these users, where the kind has rows.
+    pub(crate) fn rows<'u>(&self, users: impl IntoIterator<Item = &'u str>) -> Option<Soql> {
+        let Held::Row { holder, .. } = self.held else { return None };
+        Some(self.select()?.among(holder, users))
+    }
+
+    /// What shows all grants of the kind, with its fields for whom and for what.
+    pub(crate) fn sweep(&self) -> (Soql, &'static str, &'static str) {
+        match self.held {
+            Held::Field(field) => (Soql::select(&["Id", field], "User").some(field), "Id", field),
+            Held::Row { object, holder, target } => {
+                let rows = self.select().unwrap_or_else(|| Soql::select(&["Id"], object));
+                let rows = match target {
+                    "PermissionSetId" => rows.none("PermissionSetGroupId").no("PermissionSet.IsOwnedByProfile"),
+                    _ => rows.some(target),
+                };
+                (rows, holder, target)
+            }
+        }
     }
 
     /// What a row gives, if it is a row of this kind.
-    pub(crate) fn target(self, row: &Row) -> Option<&str> {
-        match self {
-            Self::Profile | Self::Role => None,
-            Self::Set if row.set_group.is_some() || row.mirrors_a_profile() => None,
-            Self::Set => row.set.as_deref(),
-            Self::SetGroup => row.set_group.as_deref(),
-            Self::Group => row.group.as_deref(),
+    pub(crate) fn target<'r>(&self, row: &'r Row) -> Option<&'r str> {
+        let Held::Row { target, .. } = self.held else { return None };
+        match target {
+            "PermissionSetId" if row.set_group.is_some() || row.mirrors_a_profile() => None,
+            "PermissionSetId" => row.set.as_deref(),
+            "PermissionSetGroupId" => row.set_group.as_deref(),
+            _ => row.group.as_deref(),
         }
     }
 
     /// The grant that a row is. An assignment that has expired is none.
-    pub(crate) fn grant(self, row: &Row) -> Option<Grant> {
-        let target = self.target(row).filter(|_| row.is_active)?;
-        let entitlement = Entitlement::new(self.name(), target);
+    pub(crate) fn grant(&self, row: &Row) -> Option<Grant> {
+        let entitlement = Entitlement::new(self.name, self.target(row).filter(|_| row.is_active)?);
         Some(Grant::direct(
             row.holder.as_str(),
             match row.until() {
@@ -186,27 +185,26 @@ impl What {
     }
 
     /// The grants of this kind that a user has.
-    pub(crate) fn grants(self, user: &User, rows: &[Row]) -> Vec<Grant> {
-        match self.field() {
-            Some(field) => user.text(field).map(|target| Grant::direct(user.id.as_str(), Entitlement::new(self.name(), target))).into_iter().collect(),
-            None => rows.iter().filter_map(|row| self.grant(row)).collect(),
+    pub(crate) fn grants(&self, user: &User, rows: &[Row]) -> Vec<Grant> {
+        match self.held {
+            Held::Field(field) => user.text(field).map(|target| Grant::direct(user.id.as_str(), Entitlement::new(self.name, target))).into_iter().collect(),
+            Held::Row { .. } => rows.iter().filter_map(|row| self.grant(row)).collect(),
         }
     }
 
     /// The row of a target, whether it is in force or not.
-    pub(crate) fn row_on<'r>(self, rows: &'r [Row], target: &str) -> Option<&'r Row> {
+    pub(crate) fn row_on<'r>(&self, rows: &'r [Row], target: &str) -> Option<&'r Row> {
         rows.iter().find(|row| self.target(row).is_some_and(|held| same_id(held, target)))
     }
+}
 
-    /// The fields of a new row.
-    pub(crate) fn record(self, user: &str, wanted: &Entitlement) -> Result<Value> {
-        let Some(table) = self.table() else { return Err(AdapterError::unsupported(format_args!("rows of `{}`", self.name()))) };
-        let mut record = json!({ (table.holder): user, (table.target): wanted.target });
-        if let (Some(day), Some(fields)) = (until(wanted)?, record.as_object_mut()) {
-            fields.insert("ExpirationDate".to_owned(), end_of(day).into());
-        }
-        Ok(record)
+/// The fields of a new row.
+pub(crate) fn record(holder: &str, user: &str, target: &str, wanted: &Entitlement) -> Result<Value> {
+    let mut record = json!({ (holder): user, (target): wanted.target });
+    if let (Some(day), Some(fields)) = (until(wanted)?, record.as_object_mut()) {
+        fields.insert("ExpirationDate".to_owned(), end_of(day).into());
     }
+    Ok(record)
 }
 
 /// The last day that is wanted.
@@ -217,9 +215,4 @@ pub(crate) fn until(wanted: &Entitlement) -> Result<Option<Date>> {
 /// Ids of 15 letters and digits are the first part of those of 18.
 pub(crate) fn same_id(one: &str, other: &str) -> bool {
     one == other || matches!((one.get(..15), other.get(..15)), (Some(one), Some(other)) if one == other)
-}
-
-/// A kind this adapter does not have.
-pub(crate) fn no_such_kind(kind: &KindName) -> AdapterError {
-    AdapterError::unsupported(format_args!("the kind `{kind}`"))
 }

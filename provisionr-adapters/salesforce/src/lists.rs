@@ -1,12 +1,11 @@
 //! Names, and lists of everything.
 
-use provisionr_sdk::{
-    Account, AdapterError, CallContext, Entitlement, Grant, ListScope, Page, PageRequest, Resolution, Resolved, Result, Target, TargetId, TargetName,
-};
+use provisionr_sdk::{Account, AdapterError, CallContext, Entitlement, Grant, ListScope, Page, PageRequest, Resolution, Resolved, Result, Target, TargetName};
 use serde_json::Value;
 
 use crate::adapter::Salesforce;
-use crate::kinds::{What, no_such_kind};
+use crate::api::read;
+use crate::kinds::{Held, What};
 use crate::soql::is_id;
 use crate::wire::{Row, User, UserLogin};
 
@@ -16,13 +15,13 @@ fn named(record: &Value, field: &str) -> Option<Target> {
 
 impl Salesforce {
     /// One list serves any number of names, and what is near them.
-    pub(crate) async fn names(&self, cx: &CallContext, what: What, names: &[TargetName]) -> Result<Vec<Resolved>> {
+    pub(crate) async fn names(&self, cx: &CallContext, what: &What, names: &[TargetName]) -> Result<Vec<Resolved>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let records: Vec<Value> = self.all(cx, &what.targets()).await?;
         let [by_label, by_api_name] =
-            what.names().map(|field| Resolved::among(names, &records.iter().filter_map(|record| named(record, field)).collect::<Vec<_>>()));
+            what.names.map(|field| Resolved::among(names, &records.iter().filter_map(|record| named(record, field)).collect::<Vec<_>>()));
         let either = |(label, api): (Resolved, Resolved)| match (&label.resolution, &api.resolution) {
             (Resolution::None(_), Resolution::One(_) | Resolution::Several(_)) => api,
             _ => label,
@@ -30,8 +29,8 @@ impl Salesforce {
         Ok(by_label.into_iter().zip(by_api_name).map(either).collect())
     }
 
-    pub(crate) async fn targets(&self, cx: &CallContext, what: What, page: &PageRequest) -> Result<Page<Target>> {
-        let [label, _] = what.names();
+    pub(crate) async fn targets(&self, cx: &CallContext, what: &What, page: &PageRequest) -> Result<Page<Target>> {
+        let [label, _] = what.names;
         let Page { items, next, completeness } = self.page::<Value>(cx, &what.targets(), page).await?;
         let items = items.iter().map(|record| named(record, label).ok_or_else(|| AdapterError::protocol("a record has no id or no name")));
         Ok(Page { items: items.collect::<Result<_>>()?, next, completeness })
@@ -40,23 +39,13 @@ impl Salesforce {
     /// A page of users, and all who are frozen: few at any time, and never more calls than pages.
     pub(crate) async fn user_page(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
         let users = self.page::<User>(cx, &self.users(), page).await?;
-        let frozen: Vec<UserLogin> = self.all(cx, &UserLogin::query().is_true("IsFrozen")).await?;
+        let frozen: Vec<UserLogin> = self.all(cx, &UserLogin::query().yes("IsFrozen")).await?;
         Ok(users.map(|user| self.account_among(&user, &frozen)))
     }
 
     pub(crate) async fn grants(&self, cx: &CallContext, scope: &ListScope, page: &PageRequest) -> Result<Page<Grant>> {
-        let what = What::of(scope.kind()).ok_or_else(|| no_such_kind(scope.kind()))?;
-        let (field, table) = (what.field(), what.table());
-        let (holder, target) = match (field, table) {
-            (Some(field), _) => ("Id", field),
-            (None, Some(table)) => (table.holder, table.target),
-            (None, None) => return Err(no_such_kind(scope.kind())),
-        };
-        let all = match (field, what.sweep()) {
-            (Some(field), _) => crate::soql::Soql::select(&["Id", field], "User").is_there(field),
-            (None, Some(rows)) => rows,
-            (None, None) => return Err(no_such_kind(scope.kind())),
-        };
+        let what = What::of(scope.kind())?;
+        let (all, holder, target) = what.sweep();
         let query = match scope {
             ListScope::Kind(_) => all,
             ListScope::Target(_, id) if is_id(id.as_str()) => all.is(target, id.as_str()),
@@ -65,18 +54,16 @@ impl Salesforce {
             ListScope::Account(_, id) => return Err(AdapterError::account_not_found(format!("`{id}` is no id of Salesforce"))),
             other => return Err(AdapterError::unsupported(other)),
         };
-        let Some(field) = field else {
-            let Page { items, next, completeness } = self.page::<Row>(cx, &query, page).await?;
-            // Groups are members of groups too.
-            let items = items.iter().filter(|row| row.holder.starts_with(USER)).filter_map(|row| what.grant(row)).collect();
-            return Ok(Page { items, next, completeness });
-        };
         let Page { items, next, completeness } = self.page::<Value>(cx, &query, page).await?;
-        let items = items.iter().filter_map(|user| {
-            let target = TargetId::from(user.get(field)?.as_str()?);
-            Some(Grant::direct(user.get("Id")?.as_str()?, Entitlement::new(what.name(), target)))
-        });
-        Ok(Page { items: items.collect(), next, completeness })
+        let items = match what.held {
+            Held::Field(field) => {
+                let grant = |user: &Value| Some(Grant::direct(user.get("Id")?.as_str()?, Entitlement::new(what.name, user.get(field)?.as_str()?)));
+                items.iter().filter_map(grant).collect()
+            }
+            // Groups are members of groups too.
+            Held::Row { .. } => read::<Row>(Some(items))?.iter().filter(|row| row.holder.starts_with(USER)).filter_map(|row| what.grant(row)).collect(),
+        };
+        Ok(Page { items, next, completeness })
     }
 }
 

@@ -34,29 +34,29 @@ impl Soql {
         self.filter(format_args!("{field} = {}", Literal(value)))
     }
 
-    pub(crate) fn is_not(self, field: &'static str, value: &str) -> Self {
+    pub(crate) fn differs(self, field: &'static str, value: &str) -> Self {
         self.filter(format_args!("{field} != {}", Literal(value)))
     }
 
     /// One of these; there has to be one.
-    pub(crate) fn is_any<'v>(self, field: &'static str, values: impl IntoIterator<Item = &'v str>) -> Self {
+    pub(crate) fn among<'v>(self, field: &'static str, values: impl IntoIterator<Item = &'v str>) -> Self {
         let values: Vec<String> = values.into_iter().map(|value| Literal(value).to_string()).collect();
         self.filter(format_args!("{field} IN ({})", values.join(", ")))
     }
 
-    pub(crate) fn is_true(self, field: &'static str) -> Self {
+    pub(crate) fn yes(self, field: &'static str) -> Self {
         self.filter(format_args!("{field} = true"))
     }
 
-    pub(crate) fn is_false(self, field: &'static str) -> Self {
+    pub(crate) fn no(self, field: &'static str) -> Self {
         self.filter(format_args!("{field} = false"))
     }
 
-    pub(crate) fn is_null(self, field: &'static str) -> Self {
+    pub(crate) fn none(self, field: &'static str) -> Self {
         self.filter(format_args!("{field} = null"))
     }
 
-    pub(crate) fn is_there(self, field: &'static str) -> Self {
+    pub(crate) fn some(self, field: &'static str) -> Self {
         self.filter(format_args!("{field} != null"))
     }
 
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn conditions_are_joined() {
-        let query = Soql::select(&["Id", "Name"], "Profile").is("Name", "Sales").is_not("Type", "Group").is_true("A").is_false("B");
+        let query = Soql::select(&["Id", "Name"], "Profile").is("Name", "Sales").differs("Type", "Group").yes("A").no("B");
         assert_eq!(query.to_string(), "SELECT Id, Name FROM Profile WHERE Name = 'Sales' AND Type != 'Group' AND A = true AND B = false");
-        let query = Soql::select(&["Id"], "User").is_any("Id", ["005a", "005b"]).is_null("C").is_there("D").one_row();
+        let query = Soql::select(&["Id"], "User").among("Id", ["005a", "005b"]).none("C").some("D").one_row();
         assert_eq!(query.to_string(), "SELECT Id FROM User WHERE Id IN ('005a', '005b') AND C = null AND D != null LIMIT 1");
     }
 

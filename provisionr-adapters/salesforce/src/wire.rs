@@ -28,10 +28,6 @@ impl User {
         self.fields.get(field).and_then(Value::as_str)
     }
 
-    pub(crate) fn is(&self, field: &str, value: &str) -> bool {
-        self.text(field).is_some_and(|text| text.eq_ignore_ascii_case(value))
-    }
-
     pub(crate) fn account(&self, frozen: Frozen, attributes: &[&'static str]) -> Account {
         let state = match (self.is_active, frozen) {
             (false, _) => AccountState::Deactivated,
