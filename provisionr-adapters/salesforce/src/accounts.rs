@@ -14,7 +14,7 @@ use crate::api::{MOST_QUERIES, Person, read};
 use crate::errors::DUPLICATE_USERNAME;
 use crate::grants::id_of;
 use crate::kinds::PROFILE;
-use crate::wire::{Frozen, Saved, User, UserLogin};
+use crate::wire::{Saved, User, UserLogin};
 
 /// How long the link in the mail about a new address is good, <https://help.salesforce.com/s/articleView?id=000385115&type=1>.
 const CONFIRMATION: Duration = Duration::from_secs(72 * 60 * 60);
@@ -25,12 +25,11 @@ fn confirmation() -> Wait {
 
 impl Salesforce {
     pub(crate) fn account(&self, person: &Person) -> Account {
-        person.user.account(person.frozen(), &self.facts.attributes)
+        person.user.account(person.login.as_ref(), &self.facts.attributes)
     }
 
     pub(crate) fn account_among(&self, user: &User, logins: &[UserLogin]) -> Account {
-        let login = logins.iter().find(|login| login.user_id == user.id);
-        user.account(login.map_or(Frozen::No, UserLogin::frozen), &self.facts.attributes)
+        user.account(logins.iter().find(|login| login.user_id == user.id), &self.facts.attributes)
     }
 
     pub(crate) async fn find(&self, cx: &CallContext, who: &AccountQuery) -> Result<Found> {
@@ -145,8 +144,8 @@ impl Salesforce {
     }
 
     pub(crate) async fn set_state(&self, cx: &CallContext, account: &Account, to: AccountState) -> Result<Outcome> {
-        use AccountState::{Active, Deactivated, Frozen as Kept};
-        if !matches!(to, Active | Kept | Deactivated) {
+        use AccountState::{Active, Deactivated, Frozen};
+        if !matches!(to, Active | Frozen | Deactivated) {
             return Err(AdapterError::unsupported(format_args!("accounts that are {to}")));
         }
         let person = self.person_or_gone(cx, account.id.as_str(), &[], None).await?;
@@ -155,14 +154,14 @@ impl Salesforce {
         let user = person.user.id.as_str();
         match (before.state, to) {
             (from, to) if from == to => return Ok(Outcome::Unchanged(receipt)),
-            (Active, Kept) => self.freeze(cx, &person, Frozen::Yes).await?,
-            (Kept, Active) => self.freeze(cx, &person, Frozen::No).await?,
-            (Active | Kept, Deactivated) => self.set(cx, "User", user, &json!({ "IsActive": false })).await?,
+            (Active, Frozen) => self.freeze(cx, &person, to).await?,
+            (Frozen, Active) => self.freeze(cx, &person, to).await?,
+            (Active | Frozen, Deactivated) => self.set(cx, "User", user, &json!({ "IsActive": false })).await?,
             (Deactivated, Active) => {
                 self.set(cx, "User", user, &json!({ "IsActive": true })).await?;
                 // Who was frozen before being switched off is frozen still.
-                if person.frozen() == Frozen::Yes {
-                    self.freeze(cx, &person, Frozen::No).await.map_err(AdapterError::effect_unknown)?;
+                if person.login.as_ref().is_some_and(|login| login.is_frozen) {
+                    self.freeze(cx, &person, to).await.map_err(AdapterError::effect_unknown)?;
                 }
             }
             (from, _) => return Err(AdapterError::conflict(format!("an account that is {from} is not made {to}")).with_hint(RetryHint::Replan)),
@@ -170,11 +169,11 @@ impl Salesforce {
         Ok(Outcome::Applied(receipt))
     }
 
-    async fn freeze(&self, cx: &CallContext, person: &Person, frozen: Frozen) -> Result<()> {
+    async fn freeze(&self, cx: &CallContext, person: &Person, to: AccountState) -> Result<()> {
         let Some(login) = &person.login else {
             return Err(AdapterError::not_ready("there are no login settings (UserLogin) of this user to be seen; deactivate the account instead"));
         };
-        self.set(cx, "UserLogin", &login.id, &json!({ "IsFrozen": frozen == Frozen::Yes })).await
+        self.set(cx, "UserLogin", &login.id, &json!({ "IsFrozen": to == AccountState::Frozen })).await
     }
 
     pub(crate) async fn look_at(&self, cx: &CallContext, request: &Request) -> Result<Probe> {

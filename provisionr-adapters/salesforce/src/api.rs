@@ -3,14 +3,13 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use provisionr_http::{Paging, RequestBuilder, path};
 use provisionr_sdk::{AdapterError, CallContext, Page, PageRequest, Result};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::Salesforce;
 use crate::errors::of_part;
 use crate::soql::{Soql, is_id};
-use crate::wire::{Frozen, Row, User, UserLogin};
+use crate::wire::{Row, User, UserLogin};
 
 /// Queries that go into one composite call.
 /// <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_composite.htm>
@@ -20,28 +19,6 @@ fn paging() -> Paging {
     Paging::next_url("/nextRecordsUrl").items("/records")
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Composite {
-    composite_response: Vec<Part>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Part {
-    body: Value,
-    http_status_code: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Queried<T> {
-    done: bool,
-    #[serde(default)]
-    next_records_url: Option<String>,
-    records: Vec<T>,
-}
-
 /// A user with what was asked for beside it.
 pub(crate) struct Person {
     pub(crate) user: User,
@@ -49,12 +26,6 @@ pub(crate) struct Person {
     pub(crate) login: Option<UserLogin>,
     pub(crate) rows: Vec<Row>,
     pub(crate) more: Vec<Value>,
-}
-
-impl Person {
-    pub(crate) fn frozen(&self) -> Frozen {
-        self.login.as_ref().map_or(Frozen::No, UserLogin::frozen)
-    }
 }
 
 impl Salesforce {
@@ -89,35 +60,34 @@ impl Salesforce {
             .collect();
         let request = self.client.post(path!["composite"]).json(&json!({ "allOrNone": false, "compositeRequest": parts })).read();
         let answer = request.send(cx).await?;
-        let told: Composite = answer.json()?;
-        if told.composite_response.len() != queries.len() {
-            return Err(answer.unreadable("the answer has not as many parts as the call"));
-        }
+        let told: Value = answer.json()?;
+        let told = told.get("compositeResponse").and_then(Value::as_array).filter(|told| told.len() == queries.len());
+        let Some(told) = told else { return Err(answer.unreadable("the answer has not as many parts as the call")) };
         let mut results = Vec::with_capacity(queries.len());
-        for part in told.composite_response {
-            if part.http_status_code != 200 {
-                results.push(Err(of_part(&part.body)));
-                continue;
-            }
-            let queried = Queried::<Value>::deserialize(part.body).map_err(|_| answer.unreadable("a part is not what the vendor describes"))?;
-            results.push(self.rest(cx, queried).await);
+        for part in told {
+            let body = part.get("body").unwrap_or(&Value::Null);
+            results.push(match part.get("httpStatusCode").and_then(Value::as_u64) {
+                Some(200) => self.records(cx, body).await,
+                _ => Err(of_part(body)),
+            });
         }
         Ok(results)
+    }
+
+    /// All records of a query whose first page is there.
+    async fn records(&self, cx: &CallContext, body: &Value) -> Result<Vec<Value>> {
+        let strange = || AdapterError::protocol("a part of the answer is not what the vendor describes");
+        let mut records = body.get("records").and_then(Value::as_array).cloned().ok_or_else(strange)?;
+        if body.get("done").and_then(Value::as_bool) != Some(true) {
+            let next = body.get("nextRecordsUrl").and_then(Value::as_str).and_then(|url| url.rsplit('/').next()).ok_or_else(strange)?;
+            records.extend(self.client.get(path!["query", next]).all::<Value>(cx, &paging()).await?);
+        }
+        Ok(records)
     }
 
     /// Several queries in one call; one that fails fails all.
     pub(crate) async fn together(&self, cx: &CallContext, queries: &[Soql]) -> Result<Vec<Vec<Value>>> {
         self.each(cx, queries).await?.into_iter().collect()
-    }
-
-    async fn rest(&self, cx: &CallContext, queried: Queried<Value>) -> Result<Vec<Value>> {
-        let mut records = queried.records;
-        if !queried.done {
-            let locator = queried.next_records_url.as_deref().and_then(|url| url.rsplit('/').next());
-            let Some(locator) = locator else { return Err(AdapterError::protocol("a query is not done, and names no next page")) };
-            records.extend(self.client.get(path!["query", locator]).all::<Value>(cx, &paging()).await?);
-        }
-        Ok(records)
     }
 
     pub(crate) fn users(&self) -> Soql {

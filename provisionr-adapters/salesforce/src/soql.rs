@@ -7,26 +7,19 @@ use std::fmt::{self, Display, Write};
 /// One query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Soql {
-    text: String,
-    filtered: Filtered,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filtered {
-    Not,
-    Already,
+    head: String,
+    conditions: Vec<String>,
+    tail: &'static str,
 }
 
 impl Soql {
     pub(crate) fn select<'f>(fields: impl IntoIterator<Item = &'f &'static str>, object: &'static str) -> Self {
         let fields: Vec<&str> = fields.into_iter().copied().collect();
-        Self { text: format!("SELECT {} FROM {object}", fields.join(", ")), filtered: Filtered::Not }
+        Self { head: format!("SELECT {} FROM {object}", fields.join(", ")), conditions: Vec::new(), tail: "" }
     }
 
     fn filter(mut self, condition: impl Display) -> Self {
-        let word = if self.filtered == Filtered::Not { "WHERE" } else { "AND" };
-        self.filtered = Filtered::Already;
-        let _ = write!(self.text, " {word} {condition}");
+        self.conditions.push(condition.to_string());
         self
     }
 
@@ -62,14 +55,15 @@ impl Soql {
 
     /// The end of a query: one row at most.
     pub(crate) fn one_row(mut self) -> Self {
-        self.text.push_str(" LIMIT 1");
+        self.tail = " LIMIT 1";
         self
     }
 }
 
 impl Display for Soql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        let word = if self.conditions.is_empty() { "" } else { " WHERE " };
+        write!(f, "{}{word}{}{}", self.head, self.conditions.join(" AND "), self.tail)
     }
 }
 

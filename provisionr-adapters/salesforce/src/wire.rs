@@ -28,11 +28,12 @@ impl User {
         self.fields.get(field).and_then(Value::as_str)
     }
 
-    pub(crate) fn account(&self, frozen: Frozen, attributes: &[&'static str]) -> Account {
-        let state = match (self.is_active, frozen) {
-            (false, _) => AccountState::Deactivated,
-            (true, Frozen::Yes) => AccountState::Frozen,
-            (true, Frozen::No) => AccountState::Active,
+    /// Who has no login settings that can be seen counts as not frozen.
+    pub(crate) fn account(&self, login: Option<&UserLogin>, attributes: &[&'static str]) -> Account {
+        let state = match login {
+            _ if !self.is_active => AccountState::Deactivated,
+            Some(login) if login.is_frozen => AccountState::Frozen,
+            _ => AccountState::Active,
         };
         let kind = match self.user_type.as_deref() {
             Some("Guest") => AccountKind::Guest,
@@ -48,28 +49,17 @@ impl User {
     }
 }
 
-/// Whether a user is kept from logging in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Frozen {
-    Yes,
-    No,
-}
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct UserLogin {
     pub(crate) id: String,
     pub(crate) user_id: String,
-    is_frozen: bool,
+    pub(crate) is_frozen: bool,
 }
 
 impl UserLogin {
     pub(crate) fn query() -> Soql {
         Soql::select(&["Id", "UserId", "IsFrozen"], "UserLogin")
-    }
-
-    pub(crate) fn frozen(&self) -> Frozen {
-        if self.is_frozen { Frozen::Yes } else { Frozen::No }
     }
 }
 
