@@ -7,8 +7,8 @@ use http::Response;
 use provisionr_http::{MemoryTransport, Sent, TransportError, TransportFailure};
 use provisionr_salesforce::{Salesforce, SalesforceConfig, Settings};
 use provisionr_sdk::{
-    Account, AccountQuery, AccountState, Adapter, Before, CallContext, Cardinality, Change, Effect, Entitlement, ErrorKind, Expect, Found, Grant, Missing,
-    OnCreate, Outcome, PageRequest, Request, Result, RetryHint, Scope, Secret, Suspension,
+    Account, AccountQuery, AccountState, Adapter, Before, Call, CallContext, CallGate, Cardinality, Change, Effect, Entitlement, ErrorKind, Expect, Found,
+    Grant, LaneId, LaneReading, Missing, OnCreate, Outcome, PageRequest, Permit, Request, Result, RetryHint, Scope, Secret, Suspension, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ impl Script {
                 .replace("%27", "'")
                 .replace("%3D", "=")
                 .replace("%2C", ",")
+                .replace("%21", "!")
                 .replace("%28", "(")
                 .replace("%29", ")");
             assert_eq!(asked, wanted);
@@ -299,6 +300,48 @@ async fn errors_are_read_by_their_code() {
     let old = PageRequest::first().after("query/01g-2000".into());
     let error = script.salesforce.list_targets(&CallContext::unlimited(), &"assign_role".into(), &old).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::StaleCursor);
+}
+
+/// Notes what is heard of lanes.
+#[derive(Default)]
+struct Ear(Mutex<Vec<(LaneId, LaneReading)>>);
+
+#[async_trait::async_trait]
+impl CallGate for Ear {
+    async fn permit(&self, _call: &Call) -> Result<Permit> {
+        Ok(Permit::free())
+    }
+
+    fn heard(&self, lane: &LaneId, reading: LaneReading) {
+        self.0.lock().unwrap().push((lane.clone(), reading));
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+#[tokio::test]
+async fn every_answer_tells_what_is_left_of_the_quota() {
+    let ear = Arc::new(Ear::default());
+    let script = Script::new([(LOOK, 200, parts(&[json!([])])), (LOOK, 403, failure("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))]);
+    let cx = CallContext::new(ear.clone());
+    let who = AccountQuery::by("email", "sarah@acme.com");
+    script.salesforce.find_account(&cx, &who).await.unwrap();
+    script.salesforce.find_account(&cx, &who).await.unwrap_err();
+    let reading = LaneReading { limit: Some(5000), remaining: Some(4975), ..LaneReading::default() };
+    assert_eq!(*ear.0.lock().unwrap(), [("api".into(), reading), ("api".into(), reading)]);
+}
+
+#[tokio::test]
+async fn groups_that_are_members_of_groups_are_no_accounts() {
+    let mut nested = member();
+    nested["UserOrGroupId"] = "00GDn0000000009AAA".into();
+    let asked = "GET /query?q=SELECT Id, UserOrGroupId, GroupId FROM GroupMember WHERE Group.Type = 'Regular' AND GroupId != null";
+    let script = Script::new([(asked, 200, json!({ "totalSize": 2, "done": true, "records": [member(), nested] }))]);
+    let scope = provisionr_sdk::ListScope::Kind("add_to_public_group".into());
+    let listed = script.salesforce.list_grants(&CallContext::unlimited(), &scope, &PageRequest::first()).await.unwrap();
+    assert_eq!(listed.items, [Grant::direct(USER, group())]);
 }
 
 #[test]

@@ -238,6 +238,11 @@ async fn the_inside_of_profiles_and_groups_is_no_permission_set_of_its_own() {
     let listed = salesforce.list_targets(&cx(), &kind, &PageRequest::first()).await.unwrap();
     assert_eq!(listed.items.iter().map(|target| target.name.as_str()).collect::<Vec<_>>(), ["CPQ"]);
     assert!(salesforce.list_grants(&cx(), &ListScope::Kind(kind), &PageRequest::first()).await.unwrap().items.is_empty());
+    // Nor are queues public groups, and roles of portals roles to give.
+    fake.seed(&json!({ "groups": [{ "name": "Cases", "type": "Queue" }], "roles": [{ "name": "Acme Customer User", "type": "CustomerPortal" }] })).unwrap();
+    for kind in ["add_to_public_group", "assign_role"] {
+        assert!(salesforce.list_targets(&cx(), &kind.into(), &PageRequest::first()).await.unwrap().items.is_empty(), "{kind}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
