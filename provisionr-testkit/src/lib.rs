@@ -98,8 +98,8 @@ pub mod fakes;
 pub mod gitlab;
 pub mod jira;
 pub mod okta;
-pub mod slack;
 pub mod salesforce;
+pub mod slack;
 
 mod accept;
 mod book;
