@@ -254,7 +254,7 @@ async fn a_collection_is_read_row_by_row() {
     let outcomes = script.salesforce.apply_batch(&CallContext::unlimited(), &requests).await.unwrap();
     let errors: Vec<_> = outcomes.values().map(|outcome| outcome.as_ref().unwrap_err()).map(|error| (error.kind(), error.hint(), error.effect())).collect();
     assert_eq!(errors, [(&ErrorKind::Conflict, RetryHint::Backoff, Effect::None), (&ErrorKind::Conflict, RetryHint::Alone, Effect::None)]);
-    let sent = &script.bodies.lock().unwrap()[1];
+    let sent = script.bodies.lock().unwrap()[1].clone();
     assert_eq!((&sent["allOrNone"], &sent["records"][1]["attributes"]["type"]), (&json!(false), &json!("PermissionSetAssignment")));
     // Fewer results than records: nothing can be told of any.
     let script = Script::new([(LOOK, 200, parts(&[users, json!([])])), (write, 200, json!([{ "id": "0Pa", "success": true, "errors": [] }]))]);

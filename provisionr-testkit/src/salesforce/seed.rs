@@ -108,8 +108,8 @@ struct SeedToken {
     permissions: Option<BTreeSet<String>>,
 }
 
-fn refused(problem: Problem) -> ActError {
-    ActError::new(format!("{}: {}", problem.code, problem.message))
+fn refused(Problem { code, message, .. }: Problem) -> ActError {
+    ActError::new(format!("{code}: {message}"))
 }
 
 fn put(fake: &mut SalesforceFake, object: &str, fields: Value) -> String {
