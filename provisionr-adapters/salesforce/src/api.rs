@@ -22,7 +22,7 @@ fn paging() -> Paging {
 /// A user with what was asked for beside it.
 pub(crate) struct Person {
     pub(crate) user: User,
-    /// There is none where the credential may not see it, or the user never could log in.
+    /// Not every user has login settings.
     pub(crate) login: Option<UserLogin>,
     pub(crate) rows: Vec<Row>,
     pub(crate) more: Vec<Value>,

@@ -174,7 +174,7 @@ impl SalesforceConfig {
         self
     }
 
-    /// Adds a field of users, such as a custom one: `Region__c`.
+    /// Adds a field of users, such as a custom one (`Region__c`), or says of a standard one what differs here.
     #[must_use]
     pub fn attribute(mut self, attribute: Attribute) -> Self {
         self.attributes.push(attribute);
@@ -277,7 +277,10 @@ fn accounts(config: &SalesforceConfig) -> AccountFacts {
         Attribute::new("Country"),
         Attribute::new("Title").from("job_title"),
     ];
-    let facts = standard.into_iter().chain(config.attributes.iter().cloned()).fold(AccountFacts::new(), AccountFacts::attribute);
+    // A query that names a field twice is refused.
+    let own = |name: &str| config.attributes.iter().any(|attribute| attribute.name == name);
+    let standard = standard.into_iter().filter(|attribute| !own(attribute.name));
+    let facts = standard.chain(config.attributes.iter().cloned()).fold(AccountFacts::new(), AccountFacts::attribute);
     facts
         .found_by("username", Search::Exact)
         .found_by("email", Search::Exact)

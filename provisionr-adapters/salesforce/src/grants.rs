@@ -1,9 +1,7 @@
 //! Giving and taking, one at a time.
 
 use provisionr_http::path;
-use provisionr_sdk::{
-    Account, AccountState, AdapterError, CallContext, Date, Entitlement, ErrorKind, Grant, Outcome, Receipt, Request, Result, RetryHint, TargetName,
-};
+use provisionr_sdk::{Account, AccountState, AdapterError, CallContext, Date, Entitlement, ErrorKind, Grant, Outcome, Receipt, Request, Result, RetryHint};
 use serde_json::{Value, json};
 
 use crate::adapter::Salesforce;
@@ -95,11 +93,7 @@ impl Salesforce {
         let (account, target) = (request.account()?, id_of(unwanted)?);
         let rows: Vec<Soql> = what.rows([account.id.as_str()]).into_iter().collect();
         // A user without a profile cannot be: another one takes its place.
-        let fallback = match (what == &PROFILE, &self.facts.fallback) {
-            (false, _) => None,
-            (true, Some(name)) => Some(what.targets().is("Name", name.as_str())),
-            (true, None) => return Err(AdapterError::refused("a user always has a profile: grant another one, or configure the one to fall back to")),
-        };
+        let fallback = self.facts.fallback.as_ref().filter(|_| what == &PROFILE).map(|name| what.targets().is("Name", name.as_str()));
         let person = self.person_or_gone(cx, account.id.as_str(), &rows, fallback).await?;
         let held = what.grants(&person.user, &person.rows).into_iter().find(|grant| same_id(grant.entitlement.target.as_str(), target));
         // Lists of rows hide nothing from who may read them: what is not among them is not held.
@@ -120,9 +114,12 @@ impl Salesforce {
 
     /// The profile that takes the place of this one.
     fn instead<'p>(&self, person: &'p Person, taken: &str) -> Result<&'p str> {
-        let named = |profile: &&Value| profile.get("Name").and_then(Value::as_str) == self.facts.fallback.as_ref().map(TargetName::as_str);
+        let Some(fallback) = &self.facts.fallback else {
+            return Err(AdapterError::refused("a user always has a profile: grant another one, or configure the one to fall back to"));
+        };
+        let named = |profile: &&Value| profile.get("Name").and_then(Value::as_str) == Some(fallback.as_str());
         match person.more.iter().find(named).and_then(|profile| profile.get("Id")?.as_str()) {
-            None => Err(AdapterError::invalid_config("there is no profile of the name that is configured to fall back to")),
+            None => Err(AdapterError::invalid_config(format!("there is no profile `{fallback}` to fall back to"))),
             Some(profile) if same_id(profile, taken) => Err(AdapterError::refused("this is the profile that users fall back to")),
             Some(profile) => Ok(profile),
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use provisionr_http::{ReqwestTransport, Signer};
 use provisionr_salesforce::{Regional, Salesforce, SalesforceConfig};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, CallContext, Change, Effect, Entitlement, ErrorKind, Found, ListScope,
-    Outcome, Page, PageRequest, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Scope, Secret, TargetName,
+    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, Attribute, CallContext, Change, Effect, Entitlement, ErrorKind, Found,
+    ListScope, Outcome, Page, PageRequest, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Scope, Secret, TargetName,
 };
 use provisionr_testkit::salesforce::SalesforceFake;
 use provisionr_testkit::{Act, FakeServer, FakeSystem, Fault};
@@ -292,6 +292,8 @@ async fn a_revoked_profile_falls_back_to_the_configured_one() {
     let token = || config().access_token(Secret::new(SalesforceFake::TOKEN));
     let without = token().connect("salesforce", &fake.transport()).unwrap();
     assert_eq!(without.apply(&cx(), &last).await.unwrap_err().kind(), &ErrorKind::Refused);
+    let gone = on(&fake, SARAH, Change::Revoke(profile("Standard User")));
+    assert!(matches!(without.apply(&cx(), &gone).await.unwrap(), Outcome::Unchanged(_)));
     let wrong = token().fallback_profile("No Such Profile").connect("salesforce", &fake.transport()).unwrap();
     assert_eq!(wrong.apply(&cx(), &last).await.unwrap_err().kind(), &ErrorKind::InvalidConfig);
     assert_eq!(fake.profile_of(SARAH).unwrap(), FALLBACK);
@@ -370,8 +372,10 @@ async fn check_is_one_call_and_says_what_the_credential_lacks() {
     assert!(lacks(&Ability::CreateAccount) && lacks(&Ability::SetState) && !lacks(&Ability::Observe("assign_permission_set".into())));
     let check = with("users-token").check(&cx()).await.unwrap();
     assert!(check.lacking.contains_key(&Ability::Manage("assign_permission_set_group".into())));
+    let own = config().access_token(Secret::new(SalesforceFake::TOKEN)).attribute(Attribute::new("Region__c")).attribute(Attribute::new("Title"));
+    own.connect("salesforce", &fake.transport()).unwrap().check(&cx()).await.unwrap();
     // A custom field that is not there shows at once, and not at the first change.
-    let custom = config().access_token(Secret::new(SalesforceFake::TOKEN)).attribute(provisionr_sdk::Attribute::new("Regoin__c"));
+    let custom = config().access_token(Secret::new(SalesforceFake::TOKEN)).attribute(Attribute::new("Regoin__c"));
     let error = custom.connect("salesforce", &fake.transport()).unwrap().check(&cx()).await.unwrap_err();
     assert!(error.to_string().contains("Regoin__c") && error.code() == Some("INVALID_FIELD"), "{error}");
 }
