@@ -147,6 +147,19 @@ async fn a_row_that_is_gone_is_gone_whatever_the_code() {
 }
 
 #[tokio::test]
+async fn a_replacement_that_fails_in_its_middle_is_in_doubt() {
+    let mut expired = row();
+    expired["IsActive"] = false.into();
+    let script = Script::new([
+        looked(&json!([expired])),
+        ("DELETE /sobjects/PermissionSetAssignment/0PaDn0000000001AAA", 204, json!(null)),
+        ("POST /sobjects/PermissionSetAssignment", 400, failure("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")),
+    ]);
+    let error = script.apply(Change::Grant(set())).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (&ErrorKind::Conflict, Effect::Unknown));
+}
+
+#[tokio::test]
 async fn a_revoke_takes_what_was_meant() {
     let until = |day: &str| Grant::direct(USER, set().with_param("until", day));
     let mut ends = row();
