@@ -24,9 +24,9 @@ pub(crate) const LANE: &str = "api";
 /// The permission to change users.
 const USERS: &str = "Manage Users";
 
-/// How long an assertion is good; Salesforce takes no more than three minutes.
+/// How long an assertion is good. Salesforce takes no more than three minutes by its own clock, which may be behind ours.
 /// <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_jwt_flow.htm&type=5>
-const ASSERTION: Duration = Duration::from_secs(180);
+const ASSERTION: Duration = Duration::from_secs(120);
 
 /// The version of the API in which `ExpirationDate` and `IsActive` came.
 const OLDEST: u32 = 52;
