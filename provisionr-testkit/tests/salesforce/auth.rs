@@ -31,7 +31,7 @@ async fn an_assertion_has_to_be_as_the_flow_wants_it() {
         (claims("https://acme.my.salesforce.com/services/oauth2/token", SalesforceFake::ADMIN, 120), 400),
         (claims(login, "nobody@example.com", 120), 400),
         (claims(login, SalesforceFake::ADMIN, 3600), 400),
-        (claims(login, SalesforceFake::ADMIN, -1), 400),
+        (claims(login, SalesforceFake::ADMIN, -60), 400),
     ] {
         let assertion = format!("{}.{}.c2ln", encode(json!({ "alg": "RS256" })), encode(claims.clone()));
         let form = format!("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={assertion}");
