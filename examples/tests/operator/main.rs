@@ -4,5 +4,6 @@
 mod faults;
 mod misuse;
 mod readme;
+mod sarah;
 mod stage;
 mod stories;

@@ -246,7 +246,7 @@ pub fn people(count: usize) -> String {
 }
 
 fn http(url: &str, method: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Value {
-    let address = url.strip_prefix("http://").unwrap();
+    let address = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
