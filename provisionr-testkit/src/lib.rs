@@ -95,6 +95,7 @@
 pub mod conformance;
 #[cfg(feature = "server")]
 pub mod fakes;
+pub mod google;
 pub mod okta;
 
 mod accept;
@@ -117,6 +118,7 @@ mod transport;
 pub use clock::FakeClock;
 pub use fake::{Fake, FakeContext};
 pub use fault::{EffectAt, Fault, FaultKind, RequestMatch};
+pub use google::GoogleFake;
 pub use limit::{Limit, LimitReading, Limits};
 pub use link::{Act, ActError, FakeEvent};
 pub use log::{Ending, LogEntry};

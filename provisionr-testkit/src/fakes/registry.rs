@@ -1,6 +1,7 @@
 //! Which types of systems there are fakes of.
 
 use crate::clock::FakeClock;
+use crate::google::GoogleFake;
 use crate::okta::OktaFake;
 use crate::system::FakeSystem;
 
@@ -17,8 +18,15 @@ pub(super) struct FakeType {
 }
 
 /// All of them.
-pub(super) const TYPES: &[FakeType] =
-    &[FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] }];
+pub(super) const TYPES: &[FakeType] = &[
+    FakeType {
+        name: "google",
+        start: |clock| FakeSystem::with_clock(GoogleFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("access_token", GoogleFake::TOKEN)],
+    },
+    FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
+];
 
 pub(super) fn named(name: &str) -> Option<&'static FakeType> {
     TYPES.iter().find(|known| known.name == name)
