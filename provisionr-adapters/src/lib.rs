@@ -2,12 +2,15 @@
 //!
 //! | feature | module | system |
 //! |---|---|---|
+//! | `google` | [`google`] | Google Workspace: accounts, groups, organizational units |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
 //!
 //! With the feature `systems` the module [`systems`] makes adapters from a file that says which systems a host has.
 //!
 //! [`http`] is the kit they are built on, for adapters of your own.
 
+#[cfg(feature = "google")]
+pub use provisionr_google as google;
 pub use provisionr_http as http;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
