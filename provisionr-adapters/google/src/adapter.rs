@@ -14,6 +14,8 @@ use crate::config::{ConflictingAccounts, FirstPasswords, full};
 use crate::groups::ADD_TO_GROUP;
 use crate::org_units::{MOVE_TO_ORG_UNIT, no_such_kind, placement};
 
+const UNSEEN: &str = "the group is not to be seen";
+
 /// One Google Workspace customer. Made by [`GoogleConfig::connect`](crate::GoogleConfig::connect).
 pub struct Google {
     pub(crate) client: HttpClient,
@@ -75,22 +77,19 @@ impl Adapter for Google {
         let (mut grants, mut coverage) = (Vec::new(), Coverage::none());
         if scope.wants_kind(ADD_TO_GROUP) {
             let targets = scope.targets(ADD_TO_GROUP);
-            grants.extend(self.memberships(cx, &user.id, targets.as_ref()).await?);
-            coverage = match targets {
-                None => coverage.kind(ADD_TO_GROUP),
+            let (held, unseen) = self.memberships(cx, &user.id, targets.as_ref()).await?;
+            coverage = unseen.into_iter().fold(coverage, |coverage, group| coverage.unseen(ADD_TO_GROUP, Some(group.into()), UNSEEN));
+            match targets {
+                None => coverage = coverage.kind(ADD_TO_GROUP),
                 Some(groups) => {
                     for group in groups {
-                        let held = grants.iter().any(|grant| grant.entitlement.target == group);
                         // A list leaves out what is not to be seen.
-                        coverage = if held || self.group(cx, group.as_str()).await?.is_some() {
-                            coverage.target(ADD_TO_GROUP, group)
-                        } else {
-                            coverage.unseen(ADD_TO_GROUP, Some(group), "the group is not to be seen")
-                        };
+                        let seen = held.iter().any(|grant| grant.entitlement.target == group) || self.group(cx, group.as_str()).await?.is_some();
+                        coverage = if seen { coverage.target(ADD_TO_GROUP, group) } else { coverage.unseen(ADD_TO_GROUP, Some(group), UNSEEN) };
                     }
-                    coverage
                 }
-            };
+            }
+            grants.extend(held);
         }
         if scope.wants_kind(MOVE_TO_ORG_UNIT) {
             grants.push(placement(&user));

@@ -121,24 +121,27 @@ impl Google {
         Ok(edges)
     }
 
-    /// The memberships of a user, all or those in some groups, with their sources.
-    pub(crate) async fn memberships(&self, cx: &CallContext, user: &str, only: Option<&BTreeSet<TargetId>>) -> Result<Vec<Grant>> {
+    /// The memberships of a user, all or those in some groups, with their sources; and the groups of which the role is not to be seen.
+    pub(crate) async fn memberships(&self, cx: &CallContext, user: &str, only: Option<&BTreeSet<TargetId>>) -> Result<(Vec<Grant>, Vec<String>)> {
         let wanted = |group: &str| only.is_none_or(|only| only.iter().any(|id| *id == *group));
         let direct = self.groups_of(cx, user).await?;
-        let mut grants = Vec::new();
+        let (mut grants, mut unseen) = (Vec::new(), Vec::new());
         for group in direct.iter().filter(|group| wanted(&group.id)) {
-            // Whether the list shows nested ones too, Google does not say.
-            if let Some(role) = self.role(cx, &group.id, user).await? {
-                grants.push(membership(user, &group.id, &role));
+            match self.role(cx, &group.id, user).await {
+                Ok(Some(role)) => grants.push(membership(user, &group.id, &role)),
+                // Whether the list shows nested ones too, Google does not say.
+                Ok(None) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => unseen.push(group.id.clone()),
+                Err(error) => return Err(error),
             }
         }
         let through = self.through(cx, &direct).await?;
         grants.extend(through.iter().filter(|(group, _)| wanted(group)).map(|(group, through)| inherited(user, group, through)));
-        Ok(grants)
+        Ok((grants, unseen))
     }
 
     async fn inherited_in(&self, cx: &CallContext, user: &str, group: &str) -> Result<Vec<Grant>> {
-        let mut grants = self.memberships(cx, user, Some(&[group.into()].into())).await?;
+        let (mut grants, _) = self.memberships(cx, user, Some(&[group.into()].into())).await?;
         grants.retain(|grant| matches!(grant.source, Source::Inherited(_)));
         Ok(grants)
     }
