@@ -5,14 +5,14 @@ use std::time::Duration;
 use http::StatusCode;
 use provisionr_http::{Paging, RequestBuilder, path, random_secret};
 use provisionr_sdk::{
-    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, ErrorKind, Found, Outcome, Page, PageRequest, Probe,
-    ProfileDelta, Receipt, Request, Result, RetryHint, Wait, WaitReason,
+    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Found, Outcome, Page, PageRequest, Probe, ProfileDelta,
+    Receipt, Request, Result, RetryHint, Wait, WaitReason,
 };
 use serde_json::{Map, Value, json};
 
 use crate::adapter::Google;
 use crate::config::ConflictingAccounts;
-use crate::errors::is_duplicate;
+use crate::errors::{is_duplicate, is_lacking};
 use crate::org_units::{MOVE_TO_ORG_UNIT, MoveToOrgUnit};
 use crate::profile;
 use crate::wire::User;
@@ -261,14 +261,12 @@ impl Google {
         Ok(if user.org_unit() == unit { Probe::Holds(Receipt::new().with_account(account)) } else { Probe::Absent })
     }
 
-    /// Whether a user may not be there because of rights.
+    /// The administrator it acts as, if users can be seen.
     pub(crate) async fn own_account(&self, cx: &CallContext) -> Result<Option<User>> {
-        match &self.admin {
-            None => Ok(None),
-            Some(admin) => match self.by_key(cx, admin).await {
-                Err(error) if *error.kind() == ErrorKind::PermissionDenied => Ok(None),
-                found => found,
-            },
+        let Some(admin) = &self.admin else { return Ok(None) };
+        match self.by_key(cx, admin).await {
+            Err(error) if is_lacking(&error) => Ok(None),
+            found => found,
         }
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use provisionr_http::{HttpClient, Path, path};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, ErrorKind, Found, Grant, KindName, ListScope,
-    Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
+    Ability, Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, Found, Grant, KindName, ListScope, Observation,
+    Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
 };
 
 use crate::config::{ConflictingAccounts, FirstPasswords, full};
+use crate::errors::is_lacking;
 use crate::groups::ADD_TO_GROUP;
 use crate::org_units::{MOVE_TO_ORG_UNIT, no_such_kind, placement};
 
@@ -49,7 +50,7 @@ impl Google {
     async fn may_read(&self, cx: &CallContext, path: Path, parameter: (&str, &str)) -> Result<Option<String>> {
         match self.client.get(path).query(parameter.0, parameter.1).send(cx).await {
             Ok(_) => Ok(None),
-            Err(error) if *error.kind() == ErrorKind::PermissionDenied => Ok(Some(error.to_string())),
+            Err(error) if is_lacking(&error) => Ok(Some(error.to_string())),
             Err(error) => Err(error),
         }
     }

@@ -9,6 +9,11 @@ pub(crate) fn is_about(error: &AdapterError, key: &str) -> bool {
     error.message().contains(key)
 }
 
+/// Whether a right is lacking for this request alone. A service account gets no token at all when one scope is not delegated.
+pub(crate) fn is_lacking(error: &AdapterError) -> bool {
+    *error.kind() == ErrorKind::PermissionDenied && error.code() != Some("unauthorized_client")
+}
+
 /// Whether something is there already.
 pub(crate) fn is_duplicate(error: &AdapterError) -> bool {
     *error.kind() == ErrorKind::Conflict && error.code() == Some("duplicate")
