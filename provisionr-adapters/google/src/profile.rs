@@ -120,37 +120,3 @@ pub(crate) fn write(body: &mut Map<String, Value>, user: &Map<String, Value>, at
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn object(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap_or_default()
-    }
-
-    #[test]
-    fn what_is_written_is_read_and_what_else_is_in_a_list_stays() {
-        let user = object(json!({
-            "organizations": [{ "name": "Acme", "type": "school" }, { "name": "Acme", "primary": true, "title": "Engineer" }],
-            "phones": [{ "type": "home", "value": "+1" }],
-        }));
-        for name in ATTRIBUTES.iter().map(|attribute| attribute.name).chain(["Work.badge"]) {
-            let mut body = Map::new();
-            write(&mut body, &user, name, Some(&"new".into()));
-            assert_eq!(read(&body, name), Some(&"new".into()), "{name}");
-        }
-        let mut body = Map::new();
-        write(&mut body, &user, "title", None);
-        write(&mut body, &user, "department", Some(&"Sales".into()));
-        write(&mut body, &user, "mobilePhone", Some(&"+2".into()));
-        write(&mut body, &user, "workPhone", None);
-        let organizations = json!([{ "name": "Acme", "type": "school" }, { "name": "Acme", "primary": true, "department": "Sales" }]);
-        assert_eq!(body.get("organizations"), Some(&organizations));
-        assert_eq!(body.get("phones"), Some(&json!([{ "type": "home", "value": "+1" }, { "type": "mobile", "value": "+2" }])));
-        let known = object(json!({ "externalIds": [{ "type": "organization", "value": "7" }] }));
-        let mut body = Map::new();
-        write(&mut body, &known, "employeeId", None);
-        assert_eq!(body.get("externalIds"), Some(&json!([])));
-    }
-}
