@@ -117,7 +117,7 @@ impl Google {
                 Err(error) if is_duplicate(&error) => match self.by_key(cx, login).await? {
                     Some(user) if is_same(&request.who, &user) => return self.take(cx, unit.as_deref(), user).await,
                     Some(_) => {}
-                    None if self.has_group(cx, login).await? => {}
+                    None if self.group(cx, login).await?.is_some() => {}
                     None => return Err(self.why_taken(cx, login, error).await?),
                 },
                 done => return done,
@@ -203,13 +203,10 @@ impl Google {
         if body.is_empty() {
             return Ok(Outcome::Unchanged(receipt.with_account(self.account(&user))));
         }
-        let mut receipt = match body.contains_key("primaryEmail") {
-            true => receipt.and_changed(format!("{} stays as an alias", user.email)),
-            false => receipt,
-        };
+        let renamed = body.contains_key("primaryEmail");
         let after = self.put(cx, &user.id, &Value::Object(body)).await?;
-        receipt = receipt.with_account(self.account(&after));
-        Ok(Outcome::Applied(receipt))
+        let receipt = receipt.with_account(self.account(&after));
+        Ok(Outcome::Applied(if renamed { receipt.and_changed(format!("{} stays as an alias", user.email)) } else { receipt }))
     }
 
     pub(crate) async fn set_state(&self, cx: &CallContext, account: &Account, to: AccountState) -> Result<Outcome> {
@@ -226,10 +223,9 @@ impl Google {
         match (user.state(), to) {
             (now, to) if now == to => return Ok(Outcome::Unchanged(receipt.with_account(self.account(&user)))),
             (_, AccountState::Deleted) => {
-                if let Some(answer) = self.user_at(http::Method::DELETE, id).send_if_found(cx).await? {
-                    answer.empty()?;
-                }
-                return Ok(Outcome::Applied(receipt));
+                let Some(answer) = self.user_at(http::Method::DELETE, id).send_if_found(cx).await? else { return Ok(Outcome::Unchanged(receipt)) };
+                answer.empty()?;
+                return Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())));
             }
             (AccountState::Deactivated, _) => return Err(AdapterError::refused("the user is archived: an administrator has to take them out of the archive")),
             _ => {}

@@ -70,14 +70,9 @@ impl Google {
         self.client.request(method, path!["admin", "directory", "v1", "groups", group, "members", member])
     }
 
-    /// By id, address or alias.
+    /// By id, address or alias; what a group has as an address no user has.
     pub(crate) async fn group(&self, cx: &CallContext, key: &str) -> Result<Option<Group>> {
         self.client.get(path!["admin", "directory", "v1", "groups", key]).send_if_found(cx).await?.map(|answer| answer.json()).transpose()
-    }
-
-    /// Whether a group has an address, which then is no user's.
-    pub(crate) async fn has_group(&self, cx: &CallContext, address: &str) -> Result<bool> {
-        Ok(self.group(cx, address).await?.is_some())
     }
 
     /// The role in a group that is given there itself.
@@ -212,7 +207,7 @@ impl Google {
                     Ok(Outcome::Unchanged(receipt))
                 }
                 Some(false) => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
-                None if self.has_group(cx, group).await? => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
+                None if self.group(cx, group).await?.is_some() => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
                 None => Err(AdapterError::not_found_unclear("the user is not in the group, and the group is not to be seen")),
             };
         };

@@ -4,7 +4,7 @@ use provisionr_sdk::Attribute;
 use serde_json::{Map, Value, json};
 
 /// The attributes every customer has. Those of custom schemas, `schema.field`, are added by the host.
-pub(crate) const ATTRIBUTES: [Attribute; 16] = [
+pub(crate) const ATTRIBUTES: [Attribute; 15] = [
     Attribute::new("primaryEmail").from("email").required().unique(),
     Attribute::new("givenName").from("first_name").required(),
     Attribute::new("familyName").from("last_name").required(),
@@ -18,7 +18,6 @@ pub(crate) const ATTRIBUTES: [Attribute; 16] = [
     Attribute::new("costCenter").from("cost_center"),
     Attribute::new("location").from("location"),
     Attribute::new("suspensionReason").read_only(),
-    Attribute::new("archived").read_only(),
     Attribute::new("workPhone"),
     Attribute::new("mobilePhone"),
 ];

@@ -11,7 +11,7 @@ use crate::adapter::Google;
 use crate::config::{ConflictingAccounts, GoogleConfig};
 
 /// A customer as a file has it. It holds no secret, only where one is. `admin` may be left out with an access token, which acts as
-/// somebody already; `url` is for fakes and proxies.
+/// somebody already; `url` is for fakes, whose token endpoint is at `/token` below it.
 ///
 /// ```
 /// use provisionr_google::Settings;
@@ -40,8 +40,6 @@ pub struct Settings {
     credentials: Credentials,
     #[serde(default)]
     url: Option<BaseUrl>,
-    #[serde(default)]
-    token_url: Option<BaseUrl>,
     #[serde(default)]
     scopes: Option<Vec<String>>,
     #[serde(default)]
@@ -72,8 +70,7 @@ impl SystemSettings for Settings {
         let config = self.admin.as_ref().map_or_else(GoogleConfig::without_admin, GoogleConfig::new);
         let mut config = config.conflicting_accounts(self.conflicting_accounts);
         if let Some(url) = &self.url {
-            let token_url = self.token_url.as_ref().map_or_else(|| format!("{}/token", url.as_str().trim_end_matches('/')), |url| url.as_str().to_owned());
-            config = config.at(url.as_str(), token_url);
+            config = config.at(url.as_str(), format!("{}/token", url.as_str().trim_end_matches('/')));
         }
         if let Some(scopes) = &self.scopes {
             config = config.scopes(scopes);

@@ -51,8 +51,7 @@ impl User {
         let kind = if self.is("isGuestUser") { AccountKind::Guest } else { AccountKind::Unknown };
         let account = Account::new(self.id.as_str(), self.state()).with_login(&self.email).with_email(&self.email).with_kind(kind);
         let shown = attributes.iter().filter_map(|attribute| Some((attribute.name, self.attribute(attribute.name)?)));
-        // A flag that is not set is not worth a line.
-        shown.filter(|(_, value)| *value != Value::Bool(false)).fold(account, |account, (name, value)| account.with(name, value))
+        shown.fold(account, |account, (name, value)| account.with(name, value))
     }
 }
 

@@ -49,7 +49,6 @@ fn attribute(user: &GoogleUser, name: &str) -> Option<Value> {
         "mobilePhone" => typed(user, "phones", "mobile"),
         "workPhone" => typed(user, "phones", "work"),
         "suspensionReason" => user.suspension_reason.clone().map(Value::from),
-        "archived" => user.archived.then(|| true.into()),
         "recoveryEmail" | "recoveryPhone" => user.fields.get(name).cloned(),
         _ => user.fields.get("organizations")?.as_array()?.iter().find(|entry| entry["primary"] == true)?.get(name).cloned(),
     };
