@@ -24,6 +24,10 @@ fn invited() -> Wait {
     Wait::new(WaitReason::InvitationSent, Duration::from_secs(3600)).with_ticket(INVITED)
 }
 
+fn gone() -> AdapterError {
+    AdapterError::account_not_found("the user is not there, or not to be seen yet").with_hint(RetryHint::Backoff)
+}
+
 fn users() -> Paging {
     Paging::token("/nextPageToken", "pageToken").items("/users").left_out_when_empty("/kind", "admin#directory#users").sized("maxResults", 500)
 }
@@ -45,7 +49,7 @@ impl Google {
 
     /// A user made a moment ago is not seen for a while: another try makes sense.
     pub(crate) async fn user_or_gone(&self, cx: &CallContext, id: &str) -> Result<User> {
-        self.user(cx, id).await?.ok_or_else(|| AdapterError::account_not_found("the user is not there, or not to be seen yet").with_hint(RetryHint::Backoff))
+        self.user(cx, id).await?.ok_or_else(gone)
     }
 
     pub(crate) fn account(&self, user: &User) -> Account {
@@ -217,7 +221,7 @@ impl Google {
         let user = match (self.user(cx, id).await?, to) {
             (Some(user), _) => user,
             (None, AccountState::Deleted) => return Ok(Outcome::Unchanged(Receipt::new())),
-            (None, _) => return Err(AdapterError::account_not_found("the user is not there, or not to be seen yet").with_hint(RetryHint::Backoff)),
+            (None, _) => return Err(gone()),
         };
         let receipt = Receipt::new().before_account(self.account(&user));
         match (user.state(), to) {

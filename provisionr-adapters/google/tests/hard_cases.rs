@@ -150,6 +150,21 @@ async fn a_new_account_has_a_password_nobody_knows_and_its_unit_at_once() {
     assert!(passwords[0] != passwords[1] && passwords[0].len() == 43);
 }
 
+#[tokio::test]
+async fn an_account_that_is_there_is_moved_where_it_would_have_been_made() {
+    let mut wanted = spec();
+    wanted.entitlements.push(Entitlement::new("move_to_org_unit", "/sales"));
+    let there = user(&json!({ "orgUnitPath": "/sales" }));
+    let found = [(BY_EMAIL, 200, user(&json!({}))), (USER, 200, user(&json!({})))];
+    let script = Script::new(found.clone().into_iter().chain([("PUT users/u1", 200, there.clone())]));
+    assert!(matches!(script.apply(Change::EnsureAccount(wanted.clone())).await.unwrap(), Outcome::Applied(_)));
+    let script = Script::new([(BY_EMAIL, 200, there.clone()), (USER, 200, there)]);
+    assert!(matches!(script.apply(Change::EnsureAccount(wanted.clone())).await.unwrap(), Outcome::Unchanged(_)));
+    let script = Script::new(found);
+    let request = Request::new("s-1", who(), Change::EnsureAccount(wanted), "k-1");
+    assert_eq!(script.google.probe(&CallContext::unlimited(), &request).await.unwrap(), Probe::Absent);
+}
+
 struct Vault;
 
 #[async_trait::async_trait]
@@ -331,8 +346,10 @@ async fn what_is_not_found_after_a_create_is_tried_again() {
         let error = script.apply(Change::Grant(membership("OWNER"))).await.unwrap_err();
         assert_eq!((error.kind(), error.hint(), error.effect()), (&kind, RetryHint::Backoff, Effect::None));
     }
-    let script = Script::new([(USER, 404, missing("userKey"))]);
-    assert_eq!(script.apply(Change::SetState(AccountState::Suspended)).await.unwrap_err().hint(), RetryHint::Backoff);
+    for change in [Change::SetState(AccountState::Suspended), Change::Grant(Entitlement::new("move_to_org_unit", "/sales"))] {
+        let script = Script::new([(USER, 404, missing("userKey"))]);
+        assert_eq!(script.apply(change).await.unwrap_err().hint(), RetryHint::Backoff);
+    }
     // Answered at times about a member who is there.
     let script = Script::new([(MEMBER, 400, failure(400, "invalid", "Invalid Input: memberKey"))]);
     assert_eq!(script.apply(Change::Grant(membership("OWNER"))).await.unwrap_err().kind(), &ErrorKind::NotReady);

@@ -104,6 +104,9 @@ async fn check_says_what_the_credential_lacks() {
     assert_eq!(lacking(&without("admin.directory.user.security")).await, [Ability::EndSessions]);
     assert_eq!(lacking(&without("admin.directory.group.member")).await, [Ability::Manage(groups.into())]);
     assert_eq!(lacking(&without("admin.directory.orgunit.readonly")).await, [Ability::Manage(units.into()), Ability::ListTargets(units.into())]);
+    let expected = [Ability::ListAccounts, Ability::Observe(units.into()), Ability::ListGrants(units.into())];
+    let lacks = lacking(&without("admin.directory.user")).await;
+    assert!(expected.iter().all(|ability| lacks.contains(ability)) && !lacks.contains(&Ability::Observe(groups.into())), "{lacks:?}");
     let readers = ["https://www.googleapis.com/auth/admin.directory.user.readonly", "admin.directory.group", "admin.directory.orgunit"];
     let expected = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::EndSessions, Ability::Manage(units.into())];
     assert_eq!(lacking(&readers).await, expected);
@@ -230,6 +233,26 @@ async fn groups_go_by_address_alias_and_short_name_and_units_by_path() {
         assert!(matches!(resolve("move_to_org_unit", name).await, Resolution::One(target) if target.id == "/corp/sales"));
     }
     assert!(matches!(resolve("move_to_org_unit", "/").await, Resolution::One(target) if target.id == "/"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_lists_its_own_people_and_a_look_at_one_group_shows_that_one() {
+    let fake = GoogleFake::new()
+        .seeded(&json!({ "org_units": ["/corp/sales"], "users": [{ "email": SARAH, "org_unit": "/corp" }, { "email": "b@example.com", "org_unit": "/corp/sales" }] }))
+        .with_group("inner@example.com", &[SARAH])
+        .with_group("outer@example.com", &["inner@example.com"])
+        .start();
+    let google = with_token(&fake);
+    let page = whole(&google, &ListScope::Target("move_to_org_unit".into(), "/corp".into())).await;
+    assert_eq!(page.items, [Grant::direct(fake.user_id(SARAH).unwrap(), Entitlement::new("move_to_org_unit", "/corp"))]);
+    // Of a group that is not held, silence says so; of those within and above nothing else follows.
+    let revoke = on(&fake, Change::Revoke(membership(&fake, "outer@example.com", "MEMBER")));
+    let Outcome::Unchanged(receipt) = google.apply(&cx(), &revoke).await.unwrap() else { panic!() };
+    assert_eq!(receipt.still_effective.len(), 1);
+    fake.admin_adds_to_group("outer@example.com", "crew@example.com", MemberRole::Member).unwrap_err();
+    fake.seed(&json!({ "groups": [{ "email": "top@example.com", "members": ["outer@example.com"] }] })).unwrap();
+    let Outcome::Unchanged(receipt) = google.apply(&cx(), &revoke).await.unwrap() else { panic!() };
+    assert_eq!(receipt.still_effective.len(), 1, "only what was asked for stays in force there");
 }
 
 #[tokio::test(start_paused = true)]
