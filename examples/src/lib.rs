@@ -1,6 +1,7 @@
 //! What the examples share.
 
 pub mod embedding;
+pub mod operator;
 pub mod progress;
 
 use door_badge_adapter::fake::BadgeFake;

@@ -2,18 +2,25 @@
 //!
 //! | feature | module | system |
 //! |---|---|---|
+//! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
 //! | `google` | [`google`] | Google Workspace: accounts, groups, organizational units |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
+//! | `slack` | [`slack`] | Slack: accounts, channels, user groups, workspace roles |
 //!
 //! With the feature `systems` the module [`systems`] makes adapters from a file that says which systems a host has.
 //!
 //! [`http`] is the kit they are built on, for adapters of your own.
 
+#[cfg(feature = "gitlab")]
+pub use provisionr_gitlab as gitlab;
 #[cfg(feature = "google")]
 pub use provisionr_google as google;
 pub use provisionr_http as http;
 #[cfg(feature = "okta")]
 pub use provisionr_okta as okta;
+
+#[cfg(feature = "slack")]
+pub use provisionr_slack as slack;
 
 #[cfg(feature = "systems")]
 pub mod systems;

@@ -20,7 +20,7 @@ pub struct AuditEntry {
     pub seq: u64,
     /// When.
     pub at: Timestamp,
-    /// Who asked for the run.
+    /// Who asked for the run, or has decided.
     pub actor: Actor,
     /// Which system.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +62,67 @@ pub struct AuditLog {
     pub head: Digest,
 }
 
+/// Whether the chain of a run's journal is what was written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ChainCheck {
+    /// The run.
+    pub run: RunId,
+    /// For whom.
+    pub subject: SubjectId,
+    /// What was found.
+    #[serde(flatten)]
+    pub chain: Chain,
+}
+
+/// What became of the check of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "chain", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Chain {
+    /// Every row is there and follows from the one before.
+    Unbroken {
+        /// How many there are.
+        entries: u64,
+        /// The last link: who has kept it elsewhere sees by it that nothing before was written anew.
+        head: Digest,
+    },
+    /// It is not what was written.
+    Broken {
+        /// The first row that does not fit, where it is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        row: Option<u64>,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl ChainCheck {
+    pub(crate) fn unbroken(log: &AuditLog) -> Self {
+        Self { run: log.run.clone(), subject: log.subject.clone(), chain: Chain::Unbroken { entries: log.entries.len() as u64, head: log.head } }
+    }
+
+    pub(crate) fn broken(run: &RunRow, row: Option<u64>, why: String) -> Self {
+        Self { run: run.id.clone(), subject: run.subject.clone(), chain: Chain::Broken { row, why } }
+    }
+
+    /// Whether the chain is unbroken.
+    pub fn is_unbroken(&self) -> bool {
+        matches!(self.chain, Chain::Unbroken { .. })
+    }
+}
+
+impl fmt::Display for ChainCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.chain {
+            Chain::Unbroken { entries, head } => {
+                write!(f, "{} for {}: the chain of {entries} entries is unbroken; its head is {head}", self.run, self.subject)
+            }
+            Chain::Broken { why, .. } => write!(f, "{} for {}: BROKEN: {why}", self.run, self.subject),
+        }
+    }
+}
+
 impl AuditLog {
     pub(crate) fn new(run: &RunRow, plan: &Plan, rows: &[JournalRow], transitions: &[Transition]) -> Self {
         let entries = rows.iter().zip(transitions).map(|(row, transition)| entry(run, plan, row, transition)).collect();
@@ -82,7 +143,10 @@ fn entry(run: &RunRow, plan: &Plan, row: &JournalRow, transition: &Transition) -
     AuditEntry {
         seq: row.seq,
         at: transition.at(),
-        actor: run.actor.clone(),
+        actor: match transition {
+            Transition::Decided { actor, .. } => actor.clone(),
+            _ => run.actor.clone(),
+        },
         system: operation.map(|operation| operation.system.clone()),
         operation: transition.operation().cloned(),
         title: operation.map(Operation::title).unwrap_or_default(),
@@ -123,7 +187,7 @@ fn what(transition: &Transition) -> String {
         Transition::WaitEnded { seen, then: next, .. } => format!("{} after a wait{}", seen_words(seen), then(next)),
         Transition::Dropped { why, .. } => format!("given up: {why}"),
         Transition::Stuck { why, .. } => format!("a person has to decide: {why}"),
-        Transition::Decided { actor, why, decision, .. } => format!("{decision} by decision of {actor}: {why}"),
+        Transition::Decided { why, decision, .. } => format!("decided: {decision}: {why}"),
         Transition::Closing { by, .. } => format!("nothing new is begun: {by}"),
         Transition::Settled { verdict, .. } => format!("run {verdict}"),
     }

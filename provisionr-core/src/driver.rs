@@ -11,8 +11,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::executor::{Executor, MoveError, Moved};
-use crate::store::{Commit, RunId, RunRow, StoreError, WorkerId, Write};
+use crate::executor::{self, Executor, MoveError, Moved};
+use crate::plan::OperationId;
+use crate::store::{Commit, RunFilter, RunId, RunRow, StoreError, WorkerId, Write};
 use provisionr_sdk::Timestamp;
 
 /// How often the store is asked for work that another process may have put there.
@@ -75,6 +76,16 @@ impl Driver {
         self.drive(std::future::pending(), Until::Idle).await
     }
 
+    /// Moves every unfinished run until each is over or waits: for something outside, for its date, or for a person. What is
+    /// tried again by itself is waited for, unless that is further off than `patience`. Ends early when `stop` completes, once
+    /// what is under way has come to an end.
+    ///
+    /// # Errors
+    /// When the store cannot be had at the start.
+    pub async fn run_until_quiet(self, patience: Duration, stop: impl Future<Output = ()> + Send) -> Result<(), StoreError> {
+        self.drive(stop, Until::Quiet(patience)).await
+    }
+
     async fn drive(self, stop: impl Future<Output = ()> + Send, until: Until) -> Result<(), StoreError> {
         let executor = &self.executor;
         let worker = worker_id();
@@ -93,7 +104,10 @@ impl Driver {
             }
             self.release(&mut moving).await;
             let idle = moving.tasks.is_empty() && moving.stranded.is_empty();
-            if idle && (stopping_now || (until == Until::Idle && !self.due_now().await)) {
+            if let (Until::Quiet(patience), true, false) = (until, idle, moving.surveyed) {
+                self.survey(&mut moving, executor.clock.now() + patience).await;
+            }
+            if idle && (stopping_now || (until != Until::Stopped && !self.due_now().await && !moving.tries_again(until, executor.clock.now()))) {
                 return Ok(());
             }
             let pause = self.pause(&moving, stopping_now).await;
@@ -114,6 +128,33 @@ impl Driver {
         }
     }
 
+    /// Finds out what runs try again by themselves that nobody has moved since this driver began.
+    async fn survey(&self, moving: &mut Moving, until: Timestamp) {
+        let store = &self.executor.store;
+        let mut filter = RunFilter::all().unsettled();
+        loop {
+            let Ok(page) = store.runs(&filter).await else { return };
+            for run in &page {
+                let soon = matches!(store.due(&run.id).await, Ok(Some(due)) if due <= until);
+                if !soon || moving.retries.contains_key(&run.id) {
+                    continue;
+                }
+                let Ok(mut loaded) = executor::load(&**store, run).await else { continue };
+                for wait in store.waits(&run.id).await.unwrap_or_default() {
+                    if let Some(place) = loaded.state.place(&OperationId::new(wait.operation.as_str())) {
+                        loaded.state.look_again(place, wait.next_look);
+                    }
+                }
+                moving.retries.extend(loaded.state.next_retry().map(|retry| (run.id.clone(), retry)));
+            }
+            match page.last() {
+                Some(last) if page.len() == filter.most() => filter = filter.after(last.id.clone()),
+                _ => break,
+            }
+        }
+        moving.surveyed = true;
+    }
+
     async fn due_now(&self) -> bool {
         let due = self.executor.store.next_due().await;
         matches!(due, Ok(Some(due)) if due <= self.executor.clock.now())
@@ -130,7 +171,7 @@ impl Driver {
         }
     }
 
-    fn moved(&self, moving: &mut Moving, joined: Result<(Id, Result<(), MoveError>), tokio::task::JoinError>) {
+    fn moved(&self, moving: &mut Moving, joined: Result<(Id, Result<Option<Timestamp>, MoveError>), tokio::task::JoinError>) {
         let (id, result) = match joined {
             Ok((id, result)) => (id, Some(result)),
             Err(error) => (error.id(), None),
@@ -138,11 +179,13 @@ impl Driver {
         let Some((run, epoch)) = moving.runs.remove(&id) else { return };
         let now = self.executor.clock.now();
         match result {
-            Some(Ok(())) => {}
+            Some(Ok(None)) => {}
+            Some(Ok(Some(retry))) => drop(moving.retries.insert(run, retry)),
             // Another owner has it.
             Some(Err(MoveError::Store(StoreError::Conflict { .. }))) => {}
             Some(Err(MoveError::Store(error))) => {
                 tracing::warn!(%run, %error, "the run rests until the store can be used");
+                moving.retries.insert(run.clone(), now + REST);
                 moving.stranded.push(Stranded { run, epoch, due: Some(now + REST) });
             }
             Some(Err(error)) => {
@@ -175,6 +218,7 @@ impl Driver {
 enum Until {
     Stopped,
     Idle,
+    Quiet(Duration),
 }
 
 struct Stranded {
@@ -185,25 +229,41 @@ struct Stranded {
 
 #[derive(Default)]
 struct Moving {
-    tasks: JoinSet<Result<(), MoveError>>,
+    tasks: JoinSet<Result<Option<Timestamp>, MoveError>>,
     runs: HashMap<Id, (RunId, u64)>,
     stranded: Vec<Stranded>,
+    /// When runs that are parked try something again.
+    retries: HashMap<RunId, Timestamp>,
+    /// Whether those are known of runs that were parked before this driver began.
+    surveyed: bool,
 }
 
 impl Moving {
     fn start(&mut self, executor: &Arc<Executor>, follow: &Arc<dyn FollowUp>, run: RunRow, stop: watch::Receiver<bool>) {
+        self.retries.remove(&run.id);
         let owned = (run.id.clone(), run.epoch);
         let (executor, follow) = (Arc::clone(executor), Arc::clone(follow));
         let span = tracing::info_span!("run", run = %run.id, subject = %run.subject);
         let moving = async move {
             let id = run.id.clone();
-            if executor.move_run(run, stop).await? == Moved::Surfaced {
-                follow.follow_up(&id).await;
+            match executor.move_run(run, stop).await? {
+                Moved::Far(retry) => Ok(retry),
+                Moved::Surfaced => {
+                    follow.follow_up(&id).await;
+                    Ok(None)
+                }
             }
-            Ok(())
         };
         let handle = self.tasks.spawn(moving.instrument(span));
         self.runs.insert(handle.id(), owned);
+    }
+}
+
+impl Moving {
+    /// Whether a parked run tries something again soon enough to wait for it.
+    fn tries_again(&self, until: Until, now: Timestamp) -> bool {
+        let Until::Quiet(patience) = until else { return false };
+        self.retries.values().any(|retry| *retry <= now + patience)
     }
 }
 

@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::Reason;
-use crate::diff::{SystemDiff, SystemView, diff};
+use crate::diff::{SystemDiff, SystemView, Unread, diff};
 use crate::digest::Digest;
 use crate::plan::{Blocked, Operation, OrderError, Plan};
 use crate::record::Rank;
 use provisionr_sdk::{Change, Lifecycle, Subject, SystemName};
 
 /// Builds a plan: pure, and the same for the same inputs in whatever order they come.
-pub(crate) fn build(subject: &Subject, rules: Digest, views: &[SystemView<'_>], unread: Vec<Blocked>) -> Result<Plan, OrderError> {
+pub(crate) fn build(subject: &Subject, rules: Digest, views: &[SystemView<'_>], unread: &[Unread<'_>]) -> Result<Plan, OrderError> {
     let diffs: Diffs<'_, '_> = views.iter().map(|view| (view.descriptor.system.clone(), (diff(subject, view), view))).collect();
     // Who leaves is cut off everywhere at once: no system waits for another.
     let leaving = subject.lifecycle == Lifecycle::Terminated;
-    let mut blocked = unread;
+    let mut blocked: Vec<Blocked> = unread.iter().map(|unread| Blocked::new(unread.descriptor.system.clone(), "everything", unread.why.as_str())).collect();
     let lost = if leaving { BTreeMap::new() } else { lost(&diffs, &blocked) };
-    let mut operations = Vec::new();
+    // A leaver's run is not over while it is not known whether they are out.
+    let unread = if leaving { unread } else { &[] };
+    let mut operations: Vec<Operation> = unread.iter().map(|unread| unread.verification(subject)).collect();
     for (system, (diff, view)) in &diffs {
         blocked.extend(diff.blocked.iter().cloned());
         if let Some(why) = diff.account.as_ref().and_then(|_| lost.get(system)) {
@@ -31,7 +33,10 @@ pub(crate) fn build(subject: &Subject, rules: Digest, views: &[SystemView<'_>], 
             }
             if leaving && takes(&operation) {
                 operation.after_any.extend(
-                    later(system, &diffs).flat_map(|diff| diff.operations.iter().filter(|operation| takes(operation)).map(|operation| operation.id.clone())),
+                    later(system, &diffs)
+                        .flat_map(|diff| &diff.operations)
+                        .filter(|operation| takes(operation) && !operation.is_by_hand())
+                        .map(|operation| operation.id.clone()),
                 );
             }
             for before in [&mut operation.after, &mut operation.after_any] {
@@ -44,13 +49,17 @@ pub(crate) fn build(subject: &Subject, rules: Digest, views: &[SystemView<'_>], 
     blocked.sort();
     blocked.dedup();
     let used: BTreeSet<&SystemName> = operations.iter().map(|operation| &operation.system).collect();
-    let accounts = views.iter().filter(|view| used.contains(&view.descriptor.system)).map(|view| (view.descriptor.system.clone(), view.who.clone())).collect();
-    let open_keys = views.iter().filter(|view| used.contains(&view.descriptor.system)).flat_map(|view| view.open_keys.iter().cloned()).collect();
+    let found = views.iter().map(|view| (&view.descriptor.system, &view.who, &view.open_keys));
+    let found = found.chain(unread.iter().map(|unread| (&unread.descriptor.system, &unread.who, &unread.open_keys)));
+    let found: Vec<_> = found.filter(|(system, ..)| used.contains(system)).collect();
+    let accounts = found.iter().map(|(system, who, _)| ((*system).clone(), (*who).clone())).collect();
+    let open_keys = found.iter().flat_map(|(_, _, open_keys)| open_keys.iter().cloned()).collect();
     drop(used);
     let rank = if leaving { Rank::Leaver } else { Rank::Change };
     let mut plan = Plan::new(subject.id.clone(), subject.version, rank, rules, operations)?;
     (plan.accounts, plan.open_keys, plan.blocked) = (accounts, open_keys, blocked);
     plan.open_keys.sort();
+    plan.format = Plan::format_of(&plan.operations, &plan.open_keys);
     Ok(plan)
 }
 

@@ -5,7 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use provisionr_core::run::{Ending, Failure, JOURNAL_FORMAT, Seen, Then, Transition};
+use provisionr_core::plan::{Action, Carried, OpenKey, Verification};
+use provisionr_core::rules::AccountField;
+use provisionr_core::run::{Decision, Ending, Failure, JOURNAL_FORMAT, Seen, Then, Transition};
 use provisionr_core::store::{JournalRow, Rank, Store};
 use provisionr_core::*;
 use provisionr_testkit::MemoryFault;
@@ -13,6 +15,16 @@ use support::*;
 
 fn lines(rows: &[JournalRow]) -> String {
     rows.iter().map(|row| format!("{} {} {}\n", row.format, row.hash, String::from_utf8(row.bytes.clone()).unwrap())).collect()
+}
+
+fn read_rows(journal: &str) -> Vec<JournalRow> {
+    let row = |(line, seq): (&str, u64)| {
+        let mut parts = line.splitn(3, ' ');
+        let format = parts.next().unwrap().parse().unwrap();
+        let hash = parts.next().unwrap().parse().unwrap();
+        JournalRow { seq, format, bytes: parts.next().unwrap().as_bytes().to_vec(), hash }
+    };
+    journal.lines().zip(0..).map(row).collect()
 }
 
 async fn company_with_troubles() -> (Company, Provisioner, RunId) {
@@ -84,6 +96,42 @@ fn each_transition_of_format_1_is_written_and_read_as_before() {
     }
 }
 
+/// What format 2 added, with everything in it that can be.
+fn one_of_each_of_format_2() -> Vec<Transition> {
+    let at = start();
+    let op = || OperationId::new("wiki:join_group/sales");
+    let decided = |decision| Transition::Decided { op: op(), at, actor: Actor::person("p-7"), why: "ticket 4711".to_owned(), decision };
+    vec![
+        Transition::Opened {
+            at,
+            subject: "emp_0789".into(),
+            version: 3,
+            rank: Rank::Change,
+            event: "evt_0002".into(),
+            actor: Actor::service("hris"),
+            plan: Digest::ZERO,
+            rules: Digest::ZERO,
+            descriptors: [("wiki".into(), Digest::ZERO)].into(),
+            adopts: [(op(), at)].into(),
+        },
+        decided(Decision::Done),
+        decided(Decision::Retry),
+        decided(Decision::Skip),
+    ]
+}
+
+#[test]
+fn each_transition_of_format_2_is_written_and_read_as_before() {
+    let run = RunId::new("run_1");
+    let (rows, _) = provisionr_core::run::encode(&run, 0, Digest::ZERO, &one_of_each_of_format_2()).unwrap();
+    let rows: Vec<_> = rows.into_iter().zip(0..).map(|(row, seq)| JournalRow { seq, format: row.format, bytes: row.bytes, hash: row.hash }).collect();
+    assert!(rows.iter().all(|row| row.format == 2), "an earlier version must not take it for what it knows");
+    insta::assert_snapshot!("transitions_format_2", lines(&rows));
+    for (row, transition) in rows.iter().zip(one_of_each_of_format_2()) {
+        assert_eq!(provisionr_core::run::decode(&run, row).unwrap(), transition);
+    }
+}
+
 #[test]
 fn a_row_of_a_newer_format_is_refused_and_not_misread() {
     let row = JournalRow { seq: 4, format: JOURNAL_FORMAT + 1, bytes: b"{}".to_vec(), hash: Digest::ZERO };
@@ -104,19 +152,53 @@ async fn a_plan_of_format_1_is_written_as_before() {
 fn a_journal_and_plan_of_format_1_are_read() {
     let body = |text: &str| text.splitn(3, "---\n").nth(2).unwrap().trim_end().to_owned();
     let plan: Plan = serde_json::from_str(&body(include_str!("snapshots/golden__plan_format_1.snap"))).unwrap();
-    let journal = include_str!("fixtures/journal_format_1.txt");
-    let rows: Vec<_> = journal
-        .lines()
-        .zip(0..)
-        .map(|(line, seq)| {
-            let mut parts = line.splitn(3, ' ');
-            let format = parts.next().unwrap().parse().unwrap();
-            let hash = parts.next().unwrap().parse().unwrap();
-            JournalRow { seq, format, bytes: parts.next().unwrap().as_bytes().to_vec(), hash }
-        })
-        .collect();
+    let rows = read_rows(include_str!("fixtures/journal_format_1.txt"));
     let run = RunId::of(&"emp_0789".into(), &"evt_0001".into());
     let transitions = provisionr_core::run::verify(&run, &rows, rows.len() as u64, &rows.last().unwrap().hash).unwrap();
+    let state = provisionr_core::run::replay(&run, &plan, &transitions).unwrap();
+    assert_eq!(state.verdict(), Some(Verdict::Completed));
+}
+
+/// One of each operation that format 2 added, with everything in it that can be.
+fn plan_of_format_2() -> Plan {
+    let operation = |what: &str, action| Operation::new(&"emp_0789".into(), "wiki", what, action);
+    let (sales, legal) = (Entitlement::new("join_group", "g-1"), Entitlement::new("join_group", "g-2"));
+    let adapter = provisionr_testkit::MemoryAdapter::new("wiki");
+    let groups = adapter.descriptor().kinds.get(&sales.kind).unwrap();
+    let mut spec = AccountSpec::new("sarah@company.com").with("first_name", "Sarah");
+    spec.entitlements.push(sales.clone());
+    let mut account = operation("account", Action::Change(Change::EnsureAccount(spec))).expecting(Expect::Absent);
+    account.carries.push(Carried::new(groups.key_of(&sales), "sales".into()));
+    let by_hand = operation("revoke/join_group/g-2", Action::ByHand(Change::Revoke(legal.clone())))
+        .about("legal".into(), groups.key_of(&legal))
+        .not_before(Some(start()))
+        .after_any([account.id.clone()]);
+    let verification = Verification::new(Duration::from_secs(60)).account(AccountState::Suspended).gone([legal]);
+    let verify = operation("verify", Action::Verify(verification)).after_any([by_hand.id.clone()]);
+    let mut plan = Plan::new("emp_0789".into(), 7, Rank::Leaver, Digest::ZERO, vec![verify, by_hand, account]).unwrap();
+    plan.open_keys.push(OpenKey::new("wiki".into(), "login", "forge".into(), AccountField::Profile("handle".to_owned())));
+    plan.blocked.push(Blocked::new("forge".into(), "everything", "it is down"));
+    plan.with_account("wiki".into(), AccountQuery::known("w-1").or("email", "sarah@company.com"))
+}
+
+#[test]
+fn a_plan_of_format_2_is_written_and_read_as_before() {
+    let plan = plan_of_format_2();
+    assert_eq!(plan.format, 2);
+    insta::assert_snapshot!("plan_format_2", String::from_utf8(plan.to_bytes().unwrap()).unwrap());
+    let body = include_str!("snapshots/golden__plan_format_2.snap").splitn(3, "---\n").nth(2).unwrap().trim_end();
+    assert_eq!(serde_json::from_str::<Plan>(body).unwrap(), plan);
+}
+
+/// A run that took over waits, and in which a person decided, as an earlier build has written it.
+#[test]
+fn a_journal_and_plan_of_format_2_are_read() {
+    let rows = read_rows(include_str!("fixtures/journal_format_2.txt"));
+    let plan: Plan = serde_json::from_str(include_str!("fixtures/plan_of_journal_format_2.json")).unwrap();
+    let run = RunId::of(&"emp_0789".into(), &"evt_2_Updated".into());
+    let transitions = provisionr_core::run::verify(&run, &rows, rows.len() as u64, &rows.last().unwrap().hash).unwrap();
+    assert!(matches!(&transitions[0], Transition::Opened { adopts, plan: digest, .. } if adopts.len() == 2 && *digest == plan.digest().unwrap()));
+    assert_eq!(transitions.iter().filter(|transition| matches!(transition, Transition::Decided { .. })).count(), 1);
     let state = provisionr_core::run::replay(&run, &plan, &transitions).unwrap();
     assert_eq!(state.verdict(), Some(Verdict::Completed));
 }

@@ -349,6 +349,7 @@ async fn a_leaver_whose_suspension_is_refused_loses_what_provisionr_gave_all_the
     let run = access.submit(plan, event.id(), Actor::service("hris")).await.unwrap();
     let report = finish(&access, &run).await;
     assert_eq!(report.verdict, Some(Verdict::Superseded), "plans follow up what is left: {report}");
+    pass(&access, Duration::from_secs(1_200)).await;
     let open = access.runs(&all_runs().unsettled()).await.unwrap();
     let report = access.report(&open[0].id).await.unwrap();
     assert_eq!(report.count(Status::Stuck), 1, "a person has to hear of it: {report}");

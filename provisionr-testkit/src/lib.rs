@@ -95,8 +95,10 @@
 pub mod conformance;
 #[cfg(feature = "server")]
 pub mod fakes;
+pub mod gitlab;
 pub mod google;
 pub mod okta;
+pub mod slack;
 
 mod accept;
 mod book;
@@ -118,6 +120,7 @@ mod transport;
 pub use clock::FakeClock;
 pub use fake::{Fake, FakeContext};
 pub use fault::{EffectAt, Fault, FaultKind, RequestMatch};
+pub use gitlab::GitlabFake;
 pub use google::GoogleFake;
 pub use limit::{Limit, LimitReading, Limits};
 pub use link::{Act, ActError, FakeEvent};
@@ -127,5 +130,6 @@ pub use message::{FakeRequest, FakeResponse};
 pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
 pub use server::FakeServer;
+pub use slack::SlackFake;
 pub use system::FakeSystem;
 pub use transport::MemoryTransport;

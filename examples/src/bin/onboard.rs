@@ -113,7 +113,7 @@ async fn onboard(arguments: Arguments) -> Result<ExitCode, AnyError> {
             access.submit(plan, event.id(), Actor::service("hris")).await?
         }
     };
-    lines.begin(&access.report(&run).await?);
+    lines.begin(&[access.report(&run).await?]);
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let driver = access.driver();

@@ -179,13 +179,13 @@ impl HttpClient {
             Ok(response) => response,
             Err(error) => {
                 tracing::debug!(method = %request.method(), lane = ?call.lane, %error, "no answer");
-                return Ok((used, Err(unanswered(error, call.access))));
+                return Ok((used, Err(unanswered(error, call.access, request.uri()))));
             }
         };
         tracing::debug!(method = %request.method(), lane = ?call.lane, status = response.status().as_u16(), "answered");
         let answer = self.read(cx, call, response, used.as_ref());
         let mut reading = answer.reading;
-        let mut lane = call.lane.clone();
+        let mut lane = self.rates.lane().or_else(|| call.lane.clone());
         let error = self.classifier.classify(&answer).map(|error| answer.about(error));
         if let Some(error) = &error
             && let ErrorKind::RateLimited(limited) = error.kind()
@@ -231,8 +231,10 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-fn unanswered(error: TransportError, access: Access) -> AdapterError {
+fn unanswered(error: TransportError, access: Access, uri: &http::Uri) -> AdapterError {
     let told = match error.failure() {
+        // Where nobody answers is what has to be looked into; the rest of the address may say more than it should.
+        TransportFailure::Connect => AdapterError::unavailable(format!("{error}{}", to(uri))),
         TransportFailure::TimedOut => AdapterError::timed_out(error.to_string()),
         _ => AdapterError::unavailable(error.to_string()),
     };
@@ -241,6 +243,15 @@ fn unanswered(error: TransportError, access: Access) -> AdapterError {
         _ => told,
     };
     told.with_source(error)
+}
+
+/// Whom a request was for: without user, path and query.
+fn to(uri: &http::Uri) -> String {
+    match (uri.scheme_str(), uri.host(), uri.port_u16()) {
+        (Some(scheme), Some(host), Some(port)) => format!(" to {scheme}://{host}:{port}"),
+        (Some(scheme), Some(host), None) => format!(" to {scheme}://{host}"),
+        _ => String::new(),
+    }
 }
 
 fn redacted(body: Bytes, secret: Option<&Secret>) -> Bytes {

@@ -4,12 +4,17 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use provisionr_sdk::{LaneReading, Timestamp};
+use provisionr_sdk::{LaneId, LaneReading, Timestamp};
 
 /// Reads the vendor's rate headers. Closures of the same shape are readers too.
 pub trait ReadRate: Send + Sync + 'static {
     /// What this answer says; `now` is the server's own time where it sent a `Date`, else the caller's.
     fn read(&self, status: StatusCode, headers: &HeaderMap, now: Timestamp) -> LaneReading;
+
+    /// The lane it says it about, where that is not the request's own: a limit on all requests that shows in each answer.
+    fn lane(&self) -> Option<LaneId> {
+        None
+    }
 }
 
 impl<F: Fn(StatusCode, &HeaderMap, Timestamp) -> LaneReading + Send + Sync + 'static> ReadRate for F {

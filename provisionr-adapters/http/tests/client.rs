@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Request, Response};
-use provisionr_http::{Answer, Auth, HttpClient, MemoryTransport, RateHeaders, Routes, Sent, TransportError, TransportFailure, by_status, path, throttled};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use provisionr_http::{
+    Answer, Auth, HttpClient, MemoryTransport, RateHeaders, ReadRate, Routes, Sent, TransportError, TransportFailure, by_status, path, throttled,
+};
 use provisionr_sdk::{
     Access, AdapterError, Call, CallContext, CallGate, Effect, ErrorKind, LaneId, LaneReading, Missing, Permit, Result, RetryHint, Secret, Timestamp,
 };
@@ -217,6 +219,34 @@ async fn a_limit_is_recognised_by_the_vendors_own_signs() {
     assert_eq!(error.effect(), Effect::None);
     assert_eq!(error.request_id().unwrap(), "r-1");
     assert_eq!(log.lock().unwrap().last().unwrap(), "heard idc None Some(9s)");
+}
+
+/// Headers that speak of one limit on all requests.
+struct OnAll;
+
+impl ReadRate for OnAll {
+    fn read(&self, status: StatusCode, headers: &HeaderMap, now: Timestamp) -> LaneReading {
+        RateHeaders::default().read(status, headers, now)
+    }
+
+    fn lane(&self) -> Option<LaneId> {
+        Some("all".into())
+    }
+}
+
+#[tokio::test]
+async fn headers_may_speak_of_another_lane_than_the_requests_own() {
+    for (status, body, heard) in [(200, "{}", "heard all Some(7) None"), (429, "", "heard users None Some(9s)")] {
+        let http = MemoryTransport::new(move |_| {
+            let answer = Response::builder().status(status).header("x-ratelimit-remaining", "7").header("retry-after", "9");
+            answer.body(body.into()).unwrap()
+        });
+        let gate = Gate::default();
+        let log = gate.log.clone();
+        let client = client(&http).rates(OnAll).routes(Routes::new().any("/**", "users"));
+        let _ = client.get(path!["x"]).send(&CallContext::new(Arc::new(gate))).await;
+        assert_eq!(log.lock().unwrap().last().unwrap(), heard);
+    }
 }
 
 #[tokio::test]

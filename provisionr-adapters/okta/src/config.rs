@@ -1,5 +1,6 @@
 //! What the host says about its org, and what follows from it: client, lanes, descriptor.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 use provisionr_http::{Auth, CredentialProvider, HttpClient, RateHeaders, ReadRate, Routes, Signer, TokenSource, Transport};
 use provisionr_sdk::{
     Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Descriptor, Kind, Lane, LaneReading, Mail, OnCreate, Result,
-    Search, Secret, Suspension, SystemName, Timestamp, Transition,
+    Search, Secret, Suspension, SystemName, Timestamp, Transition, did_you_mean,
 };
 use serde::Deserialize;
 
@@ -47,6 +48,7 @@ pub struct OktaConfig {
     credentials: Option<Credentials>,
     sign_in: SignIn,
     concurrency: u32,
+    limits: BTreeMap<String, u32>,
     attributes: Vec<Attribute>,
 }
 
@@ -59,7 +61,7 @@ enum Credentials {
 impl OktaConfig {
     /// The org at this address: `https://company.okta.com`, or a domain of its own.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), credentials: None, sign_in: SignIn::Okta, concurrency: 75, attributes: Vec::new() }
+        Self { url: url.into(), credentials: None, sign_in: SignIn::Okta, concurrency: 75, limits: BTreeMap::new(), attributes: Vec::new() }
     }
 
     /// Enters with an API token (`SSWS`) that this provider hands out.
@@ -97,6 +99,15 @@ impl OktaConfig {
         self
     }
 
+    /// Sets how many requests a minute the org's dashboard shows for a family of endpoints, by lane: `users`, `users.id`,
+    /// `users.create`, `groups`, `groups.id`, `apps`, `apps.id`, `management`. Calls are paced by it and forecasts rest on
+    /// it; without it only the answers tell. A token may use half of each unless the org says otherwise.
+    #[must_use]
+    pub fn limit(mut self, lane: impl Into<String>, requests: u32) -> Self {
+        self.limits.insert(lane.into(), requests);
+        self
+    }
+
     /// Adds a profile attribute of the org's own.
     #[must_use]
     pub fn attribute(mut self, attribute: Attribute) -> Self {
@@ -107,11 +118,15 @@ impl OktaConfig {
     /// The adapter of this org. Nothing is sent.
     ///
     /// # Errors
-    /// `InvalidConfig` when the address is none of an org, or there is no credential.
+    /// `InvalidConfig` when the address is none of an org, there is no credential, or a limit is of no lane.
     pub fn connect(self, system: impl Into<SystemName>, http: &(impl Transport + Clone)) -> Result<Okta> {
         let url = self.url.trim_end_matches('/');
         if url.contains("-admin.okta") {
             return Err(AdapterError::invalid_config("this is the address of Okta's admin console; the API is at the same address without `-admin`"));
+        }
+        if let Some(unknown) = self.limits.keys().find(|lane| !LANES.iter().any(|(known, _)| known == lane)) {
+            let help = did_you_mean(unknown, LANES.map(|(lane, _)| lane)).unwrap_or_default();
+            return Err(AdapterError::invalid_config(format!("there is no lane `{unknown}` to set a limit of; {help}")));
         }
         let (auth, scopes) = match &self.credentials {
             None => return Err(AdapterError::invalid_config("Okta needs a credential: an API token, or the key of a service app")),
@@ -254,5 +269,11 @@ fn descriptor(system: SystemName, config: &OktaConfig) -> Descriptor {
         descriptor = descriptor.can(Ability::ListTargets(kind.into())).can(Ability::ListGrants(kind.into()));
     }
     let whole: u32 = LANES.iter().map(|(_, share)| share).sum();
-    LANES.iter().fold(descriptor, |descriptor, (lane, share)| descriptor.lane(Lane::new(*lane).concurrency((config.concurrency * share / whole).max(1))))
+    LANES.iter().fold(descriptor, |descriptor, (name, share)| {
+        let lane = Lane::new(*name).concurrency((config.concurrency * share / whole).max(1));
+        descriptor.lane(match config.limits.get(*name) {
+            Some(requests) => lane.window(*requests, Duration::from_secs(60)),
+            None => lane,
+        })
+    })
 }

@@ -1,5 +1,6 @@
 //! An org as a systems file has it.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use crate::config::{OktaConfig, SignIn};
 ///     "url": "https://company.okta.com",
 ///     "credentials": { "token": { "env": "OKTA_TOKEN" } },
 ///     "sign_in": "identity_provider",
-///     "concurrency": 35
+///     "concurrency": 35,
+///     "limits": { "users.id": 600, "groups.id": 600 }
 /// }"#)?;
 /// let app: Settings = serde_json::from_str(r#"{
 ///     "url": "https://company.okta.com",
@@ -41,6 +43,9 @@ pub struct Settings {
     sign_in: SignIn,
     #[serde(default)]
     concurrency: Option<NonZeroU32>,
+    /// Requests a minute, by lane.
+    #[serde(default)]
+    limits: BTreeMap<String, NonZeroU32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -65,6 +70,7 @@ impl SystemSettings for Settings {
             Some(requests) => config.concurrency(requests.get()),
             None => config,
         };
+        let config = self.limits.iter().fold(config, |config, (lane, requests)| config.limit(lane, requests.get()));
         let config = match &self.credentials {
             Credentials::Token(source) => config.credentials(source.clone()),
             Credentials::ServiceApp { scopes, .. } if scopes.is_empty() => {

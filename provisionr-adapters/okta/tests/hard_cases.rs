@@ -527,3 +527,14 @@ fn a_configuration_that_cannot_work_is_refused_and_shows_no_secret() {
     let at_once: u32 = okta.descriptor().lanes.iter().filter_map(|lane| lane.concurrency).sum();
     assert_eq!(at_once, 75);
 }
+
+#[test]
+fn a_limit_of_a_lane_that_is_not_there_is_refused_with_the_near_one() {
+    let config = OktaConfig::new("https://acme.okta.com").api_token(Secret::new("00abc"));
+    let http = MemoryTransport::new(|_| Response::default());
+    let error = config.clone().limit("user.id", 600).connect("okta", &http).unwrap_err();
+    assert_eq!(error.to_string(), "there is no lane `user.id` to set a limit of; did you mean `users.id`?");
+    let okta = config.limit("users.id", 600).connect("okta", &http).unwrap();
+    let lane = okta.descriptor().lanes.iter().find(|lane| lane.id == "users.id").unwrap();
+    assert_eq!(lane.window.unwrap().units, 600);
+}

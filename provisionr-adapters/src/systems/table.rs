@@ -1,17 +1,22 @@
 //! Which types of systems a file may name, and whose settings they have.
 
 use super::Factory;
-#[cfg(any(feature = "google", feature = "okta"))]
-use super::factory;
 
 /// Each type by its name, which is that of its feature too; without a factory where the feature is off.
-pub(super) const TYPES: &[(&str, Option<Factory>)] = &[
-    #[cfg(feature = "google")]
-    ("google", Some(factory::<provisionr_google::Settings>)),
-    #[cfg(not(feature = "google"))]
-    ("google", None),
-    #[cfg(feature = "okta")]
-    ("okta", Some(factory::<provisionr_okta::Settings>)),
-    #[cfg(not(feature = "okta"))]
-    ("okta", None),
-];
+macro_rules! types {
+    ($($name:literal: $adapter:ident,)+) => {
+        pub(super) const TYPES: &[(&str, Option<Factory>)] = &[$(
+            #[cfg(feature = $name)]
+            ($name, Some(super::factory::<$adapter::Settings>)),
+            #[cfg(not(feature = $name))]
+            ($name, None),
+        )+];
+    };
+}
+
+types! {
+    "gitlab": provisionr_gitlab,
+    "google": provisionr_google,
+    "okta": provisionr_okta,
+    "slack": provisionr_slack,
+}

@@ -14,7 +14,7 @@ const SDK: Floors = Floors(&[
 ]);
 
 const CORE: Floors = Floors(&[
-    (PURE, &["digest", "record", "event", "rules", "desired", "plan", "diff", "planner", "forecast", "plan_set", "run", "retry", "report", "audit"]),
+    (PURE, &["digest", "record", "event", "rules", "desired", "plan", "diff", "planner", "forecast", "plan_set", "run", "retry", "report", "audit", "explain"]),
     ("ports", &["clock", "directory", "rate", "observer", "store"]),
     ("effects", &["executor", "driver", "provisioner"]),
 ]);

@@ -11,6 +11,7 @@ use crate::descriptor::Descriptor;
 use crate::entitlement::{Entitlement, Grant, GrantState, Source, Target};
 use crate::error::{AdapterError, Result};
 use crate::id::{KindName, TargetName};
+use crate::kind::Repeat;
 use crate::outcome::{BatchOutcome, Check, Observation, Outcome, Probe, Receipt, Resolution, Resolved, Scope, Wait, WaitReason};
 use crate::page::{ListScope, Page, PageRequest};
 
@@ -142,6 +143,8 @@ pub async fn probe_by_looking<A: Adapter + ?Sized>(adapter: &A, cx: &CallContext
             let holds = delta.0.iter().all(|(name, wanted)| account.profile.get(name) == wanted.as_ref());
             Ok(if holds { Probe::Holds(Receipt::new().with_account(account)) } else { Probe::Absent })
         }
+        // Nobody can see them; ending them again does no harm.
+        Change::EndSessions if adapter.descriptor().accounts.end_sessions.repeat == Repeat::Set => Ok(Probe::Absent),
         Change::EndSessions => Ok(Probe::Unclear("sessions cannot be looked at".to_owned())),
         Change::Grant(wanted) | Change::Revoke(wanted) | Change::Withdraw(wanted) => {
             let observation = adapter.observe(cx, &account, &Scope::Only(vec![wanted.clone()])).await?;

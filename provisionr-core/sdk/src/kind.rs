@@ -85,8 +85,9 @@ pub struct ChangeFacts {
     pub undo: Undo,
     /// Whether the person gets a mail.
     pub mail: Mail,
-    /// The calls of an attempt that meets no trouble, lane by lane, beside those that find the account. A forecast
-    /// rests on them; where none are given it counts one, on no lane.
+    /// The calls of an attempt that meets no trouble, lane by lane, beside those that find the account: as many as there
+    /// may be, and no more than twice as many as there usually are. A forecast rests on them; where none are given it
+    /// counts one, on no lane.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Calls>,
 }

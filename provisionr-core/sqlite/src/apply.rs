@@ -1,7 +1,7 @@
 //! The writes of a commit, within a transaction that the writer holds.
 
 use provisionr_core::store::{Commit, LedgerRow, LinkRow, NewRow, PlanRow, RunId, RunRow, StoreError, SubjectRow, WaitRow, Write};
-use provisionr_core::{EventId, EventKey, Timestamp};
+use provisionr_core::{EventId, EventKey, SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::error::failed;
@@ -68,6 +68,7 @@ pub(crate) fn place(num: i64, seq: u64) -> Result<i64> {
 fn apply(connection: &Connection, write: &Write) -> Result<()> {
     match write {
         Write::Open { run, plan, rows } => open(connection, run, plan, rows),
+        Write::Beside { subject, runs } => beside(connection, subject, runs),
         Write::Append { run, epoch, at, append, rows, verdict } => {
             let Some(head) = rows.last().map(|row| row.hash) else {
                 return Err(StoreError::Invalid(format!("an append to run {run} has no rows")));
@@ -119,6 +120,18 @@ fn apply(connection: &Connection, write: &Write) -> Result<()> {
         }
         other => Err(StoreError::Invalid(format!("this version of provisionr-sqlite does not know {other:?}"))),
     }
+}
+
+fn beside(connection: &Connection, subject: &SubjectId, known: &[RunId]) -> Result<()> {
+    let mut unsettled = connection.prepare_cached("SELECT id FROM run WHERE subject = ? AND verdict IS NULL ORDER BY id").map_err(failed)?;
+    let ids = unsettled.query_map([subject.as_str()], |row| row.get::<_, String>(0)).map_err(failed)?;
+    for id in ids {
+        let id = RunId::new(id.map_err(failed)?);
+        if !known.contains(&id) {
+            return Err(StoreError::Unseen { run: id });
+        }
+    }
+    Ok(())
 }
 
 fn open(connection: &Connection, run: &RunRow, plan: &PlanRow, rows: &[NewRow]) -> Result<()> {

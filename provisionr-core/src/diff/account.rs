@@ -9,7 +9,7 @@ use super::{AccountView, Builder, SystemDiff};
 use crate::desired::Reason;
 use crate::plan::{Action, Carried, Operation};
 use crate::rules::{AccountOrigin, Cannot, Ownership};
-use provisionr_sdk::{Ability, Account, AccountSpec, AccountState, Attribute, Change, Expect, OnCreate, ProfileDelta, Timestamp, WaitReason};
+use provisionr_sdk::{Ability, Account, AccountNeed, AccountSpec, AccountState, Attribute, Change, Expect, OnCreate, ProfileDelta, Timestamp, WaitReason};
 
 impl Builder<'_> {
     /// The time so long before the first day, if the rules set one and the subject has such a day.
@@ -26,6 +26,9 @@ impl Builder<'_> {
         reasons.dedup();
         let operation = match &self.view.account {
             AccountView::Unclear(why) => Err(format!("whether there is an account cannot be told: {why}")),
+            AccountView::Known(account) if account.state == AccountState::Invited && grants.iter().any(|grant| self.needs_active(grant)) => {
+                Ok(Some(self.awaited(WaitReason::InvitationSent)))
+            }
             AccountView::Known(account) => self.usable(account),
             AccountView::Absent => match self.view.origin() {
                 AccountOrigin::Create => self.create(AccountState::Active, grants).map(Some),
@@ -54,6 +57,12 @@ impl Builder<'_> {
                 }
             }
         }
+    }
+
+    /// Whether what is granted can be held only by an active account.
+    pub(super) fn needs_active(&self, grant: &Operation) -> bool {
+        let kind = grant.action.change().and_then(Change::entitlement).and_then(|wanted| self.view.descriptor.kinds.get(&wanted.kind));
+        kind.is_some_and(|kind| kind.needs == AccountNeed::Active)
     }
 
     fn awaited(&self, reason: WaitReason) -> Operation {
@@ -121,7 +130,10 @@ impl Builder<'_> {
     /// comes back. What people switched off for reasons of their own stays off.
     fn usable(&self, account: &Account) -> Result<Option<Operation>, String> {
         if matches!(account.state, AccountState::Active | AccountState::Invited) || account.settling == Some(AccountState::Active) {
-            return Ok(None);
+            // A run that gives way may still switch it off.
+            let back = self.view.descriptor.accounts.transitions.iter().any(|transition| transition.to == AccountState::Active);
+            let again = self.view.pending.off && account.state != AccountState::Invited && back && self.lacks(&Ability::SetState).is_none();
+            return Ok(again.then(|| self.operation("account", Change::SetState(AccountState::Active))));
         }
         let transition = self.view.descriptor.accounts.transition_between(account.state, AccountState::Active);
         // The vendor locks people out for a while, and lets them in again by itself.
@@ -131,7 +143,7 @@ impl Builder<'_> {
         if transition.is_none() {
             return Err(format!("the account is {}, and the adapter cannot make it active", account.state));
         }
-        if account.state > AccountState::Active && !self.view.occasion.comes_back && !self.switched_off(account) {
+        if account.state > AccountState::Active && !self.view.occasion.comes_back && !self.switched_off(account) && !self.view.pending.off {
             return Err(format!(
                 "the account is {}, and somebody else made it so: who did may lift it, or an event may tell that the person is back",
                 account.state

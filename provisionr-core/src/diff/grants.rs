@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{AccountView, Builder, SystemDiff};
 use crate::desired::DesiredEntitlement;
 use crate::plan::{Action, Operation, OperationId};
-use provisionr_sdk::{Ability, Change, Expect, GrantState, KindName, Resolution, Source};
+use provisionr_sdk::{Ability, AccountState, Change, Expect, GrantState, KindName, Resolution, Source};
 
 impl Builder<'_> {
     /// The grants that are missing; what cannot be planned is blocked.
@@ -86,6 +86,9 @@ impl Builder<'_> {
                 }
                 _ => Vec::new(),
             };
+            // An invited account can hold some things before the invitation is accepted.
+            let invited = matches!(&self.view.account, AccountView::Known(account) if account.state == AccountState::Invited);
+            let account = if invited && !self.needs_active(&operation) { &[] } else { account };
             // What somebody does by hand waits for an account as well, but not for attributes.
             let attributes = if matches!(operation.action, Action::ByHand(_)) { &[] } else { attributes };
             operation.after(account.iter().cloned()).after(needed).after_any(attributes.iter().cloned())

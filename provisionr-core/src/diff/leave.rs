@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AccountView, Builder, SystemDiff};
 use crate::plan::{Action, Operation, OperationId, Verification};
 use crate::rules::{Cannot, Cut};
-use provisionr_sdk::{Ability, Account, AccountState, Change, Entitlement, Expect, KindName, Lifecycle, Source, Suspension, Timestamp, Visibility};
+use provisionr_sdk::{Ability, Account, AccountState, Change, ChangeFacts, Entitlement, Expect, KindName, Lifecycle, Source, Suspension, Visibility};
 
 impl Builder<'_> {
     /// Keeps a leaver out at once, and takes back what provisionr gave, whatever becomes of that. At the end is looked
@@ -15,7 +15,7 @@ impl Builder<'_> {
         let account = match &self.view.account {
             AccountView::Known(account) => account,
             AccountView::Absent if self.view.pending.account => {
-                diff.operations.push(self.verification(Verification::new(self.lag()).account(AccountState::Deleted), Vec::new()));
+                diff.operations.push(self.verification(Verification::new(self.late()).account(AccountState::Deleted), Vec::new()));
                 return diff;
             }
             AccountView::Absent => return diff,
@@ -26,10 +26,10 @@ impl Builder<'_> {
             }
         };
         let kept_out = self.cut(account, self.view.topology.leaver.cut, &mut diff);
-        let cut = diff.ids();
+        let cut = diff.quick();
         self.clean(account, &cut, &mut diff);
         let gone = diff.operations.iter().filter_map(|operation| operation.action.change()?.entitlement().cloned());
-        let mut wanted = Verification::new(self.lag()).gone(gone);
+        let mut wanted = Verification::new(self.late()).gone(gone);
         if let Some(state) = kept_out {
             wanted = wanted.account(state);
         }
@@ -59,8 +59,10 @@ impl Builder<'_> {
     fn cut(&self, account: &Account, how: Cut, diff: &mut SystemDiff) -> Option<AccountState> {
         let state = self.cut_state(account, how);
         match state {
-            Some(state) if account.state < state => {
-                let operation = self.operation("suspend", Change::SetState(state)).expecting(Expect::State(account.state));
+            // A run that gives way may still switch it on.
+            Some(state) if account.state < state || (self.view.pending.on && account.state == state) => {
+                let expect = if self.view.pending.on { Expect::Anything } else { Expect::State(account.state) };
+                let operation = self.operation("suspend", Change::SetState(state)).expecting(expect);
                 match self.able(&Ability::SetState, operation.because(self.by_topology("leaver"))) {
                     Ok(operation) => diff.operations.push(operation),
                     Err(why) => self.block(diff, format!("account {state}"), why),
@@ -71,7 +73,7 @@ impl Builder<'_> {
         }
         if self.lacks(&Ability::EndSessions).is_none() && account.state < AccountState::Deactivated {
             // A session outlives a refused suspension, and is ended all the same.
-            let before = diff.ids();
+            let before = diff.quick();
             diff.operations.push(self.operation("sessions", Change::EndSessions).because(self.by_topology("leaver")).after_any(before));
         }
         state
@@ -125,8 +127,11 @@ impl Builder<'_> {
             }
         }
         let cleaned = diff.operations.split_off(begin);
-        let by_kind: Vec<(KindName, OperationId)> =
-            cleaned.iter().filter_map(|operation| Some((operation.action.change()?.entitlement()?.kind.clone(), operation.id.clone()))).collect();
+        let by_kind: Vec<(KindName, OperationId)> = cleaned
+            .iter()
+            .filter(|operation| !operation.is_by_hand())
+            .filter_map(|operation| Some((operation.action.change()?.entitlement()?.kind.clone(), operation.id.clone())))
+            .collect();
         diff.operations.extend(cleaned.into_iter().map(|operation| {
             let kind = operation.action.change().and_then(Change::entitlement).map(|entitlement| entitlement.kind.clone());
             let needs_it = |other: &KindName| {
@@ -142,11 +147,15 @@ impl Builder<'_> {
         seen.filter(|grant| grant.account == account.id && grant.source == Source::Direct).map(|grant| grant.entitlement.clone()).collect()
     }
 
-    /// How late a write may show here.
-    fn lag(&self) -> Duration {
-        let facts = &self.view.descriptor.accounts;
+    /// How late what was sent before may still have its effect, and show it: a write that was repeated may come true twice.
+    fn late(&self) -> Duration {
+        let (descriptor, facts) = (self.view.descriptor, &self.view.descriptor.accounts);
+        descriptor.timeout + descriptor.late_effect + self.lag([&facts.set_state].into_iter().chain(&facts.create))
+    }
+
+    fn lag<'f>(&'f self, of_accounts: impl Iterator<Item = &'f ChangeFacts>) -> Duration {
         let kinds = self.view.descriptor.kinds.iter().flat_map(|kind| [&kind.grant, &kind.revoke]);
-        let lags = kinds.chain([&facts.set_state]).map(|facts| match facts.visibility {
+        let lags = kinds.chain(of_accounts).map(|facts| match facts.visibility {
             Visibility::Lag { max, .. } => max,
             _ => Duration::ZERO,
         });
@@ -160,17 +169,20 @@ impl Builder<'_> {
     /// What becomes of the account later, by the rules.
     fn retire(&self, account: &Account, verified: &OperationId, diff: &mut SystemDiff) {
         let rules = self.view.topology.leaver;
-        let last = self.view.lifecycle.last_day_of(self.subject).map(provisionr_sdk::Date::start).or(self.view.occasion.at);
+        let told = self.view.lifecycle.last_day_of(self.subject).map(provisionr_sdk::Date::start);
         let steps = [(rules.deactivate_after, AccountState::Deactivated, "deactivate"), (rules.delete_after, AccountState::Deleted, "delete")];
         let mut before = verified.clone();
         for (after, state, what) in steps {
             let Some(after) = after.filter(|_| account.state < state) else { continue };
-            let Some(last) = last else {
+            let Some(last) = told.or(self.view.occasion.at) else {
                 self.block(diff, format!("account {state}"), format!("when is not known: the subject has no `{}`", self.view.lifecycle.last_day));
                 continue;
             };
             let operation = self.operation(what, Change::SetState(state)).because(self.by_topology("leaver")).after_any([before.clone()]);
-            match self.able(&Ability::SetState, self.retired(operation, last + after)) {
+            // What cannot be taken back is put off to its time even when that has passed on the occasion: a record that came
+            // late must not look like one that says "at once". A last day that is corrected moves it either way.
+            let at = if told.is_some() { last + after } else { self.no_later(&operation, last + after) };
+            match self.able(&Ability::SetState, operation.not_before(Some(at))) {
                 Ok(operation) => {
                     before = operation.id.clone();
                     diff.operations.push(operation);
@@ -178,12 +190,5 @@ impl Builder<'_> {
                 Err(why) => self.block(diff, format!("account {state}"), why),
             }
         }
-    }
-
-    /// What cannot be taken back is put off to its time even when that time has passed already on the occasion: a record
-    /// that came late must not look like one that says "at once".
-    fn retired(&self, operation: Operation, at: Timestamp) -> Operation {
-        let earlier = self.view.pending.put_off.get(&operation.id).copied();
-        operation.not_before(Some(earlier.map_or(at, |earlier| earlier.min(at))))
     }
 }

@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::desired::{Reason, SystemAccess, TOPOLOGY};
 use crate::event::Occasion;
-use crate::plan::{Action, Blocked, OpenKey, Operation, OperationId};
+use crate::plan::{Action, Blocked, OpenKey, Operation, OperationId, Verification};
 use crate::record::{ACCOUNT_STATE, LedgerRow};
 use crate::rules::{AccountOrigin, Cannot, LifecycleRules, OnLeave, SystemTopology};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, Change, Descriptor, Entitlement, Grant, GrantKey, Kind, KindName, Lifecycle, Observation, Resolution, Subject, SystemName,
-    TargetName, Timestamp,
+    Ability, Account, AccountQuery, AccountState, Change, Descriptor, Entitlement, Grant, GrantKey, Kind, KindName, Lifecycle, Observation, Resolution,
+    Subject, SystemName, TargetName, Timestamp,
 };
 
 /// What is known of a subject's account.
@@ -39,6 +39,9 @@ pub(crate) struct Pending {
     pub(crate) revokes: Vec<GrantKey>,
     /// An account may appear.
     pub(crate) account: bool,
+    /// The account may be switched on, or off.
+    pub(crate) on: bool,
+    pub(crate) off: bool,
     /// Until when operations were put off: a new plan puts them off no further.
     pub(crate) put_off: BTreeMap<OperationId, Timestamp>,
 }
@@ -64,6 +67,26 @@ pub(crate) struct SystemView<'a> {
     pub(crate) lacking: BTreeMap<Ability, String>,
 }
 
+/// A system that could not be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unread<'a> {
+    pub(crate) descriptor: &'a Descriptor,
+    pub(crate) who: AccountQuery,
+    pub(crate) open_keys: Vec<OpenKey>,
+    pub(crate) why: String,
+}
+
+impl Unread<'_> {
+    /// What has to be looked at later in a leaver's stead: any account that is found then calls for another plan.
+    pub(crate) fn verification(&self, subject: &Subject) -> Operation {
+        let late = self.descriptor.timeout + self.descriptor.late_effect;
+        let verification = Action::Verify(Verification::new(late).account(AccountState::Deleted));
+        let system = self.descriptor.system.clone();
+        let reason = Reason::new(TOPOLOGY, format!("leaver of {system}"));
+        Operation::new(&subject.id, system, "verify", verification).because(vec![reason])
+    }
+}
+
 impl SystemView<'_> {
     /// How accounts come about, by the rules or by what the adapter can do.
     pub(crate) fn origin(&self) -> AccountOrigin {
@@ -86,6 +109,11 @@ pub(crate) struct SystemDiff {
 impl SystemDiff {
     fn ids(&self) -> Vec<OperationId> {
         self.operations.iter().map(|operation| operation.id.clone()).collect()
+    }
+
+    /// What waits for no person: a leaver is not let in until somebody finds the time.
+    fn quick(&self) -> Vec<OperationId> {
+        self.operations.iter().filter(|operation| !operation.is_by_hand()).map(|operation| operation.id.clone()).collect()
     }
 }
 
@@ -153,10 +181,13 @@ impl Builder<'_> {
         }
     }
 
-    /// Puts an operation off to a time that has not come on the occasion of the plan, and never further than an earlier
-    /// plan has.
+    /// Counted from the occasion: never further off than an earlier plan has put it.
+    fn no_later(&self, operation: &Operation, until: Timestamp) -> Timestamp {
+        self.view.pending.put_off.get(&operation.id).map_or(until, |earlier| until.min(*earlier))
+    }
+
+    /// Puts an operation off to a time that has not come on the occasion of the plan.
     fn put_off(&self, operation: Operation, until: Option<Timestamp>) -> Operation {
-        let until = until.map(|until| self.view.pending.put_off.get(&operation.id).map_or(until, |earlier| until.min(*earlier)));
         let ahead = until.filter(|until| self.view.occasion.at.is_none_or(|at| at < *until));
         operation.not_before(ahead)
     }

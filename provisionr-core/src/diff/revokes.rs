@@ -71,7 +71,8 @@ impl Builder<'_> {
         };
         let first = added.iter().filter(cascades).map(|operation| operation.id.clone());
         let operation = self.operation(&format!("revoke/{key}"), change).expecting(expect).after_any(first).about(target, key);
-        match self.able(&ability, self.put_off(operation, self.grace())) {
+        let until = self.grace().map(|until| self.no_later(&operation, until));
+        match self.able(&ability, self.put_off(operation, until)) {
             Ok(operation) => diff.operations.push(operation),
             Err(why) => self.block(diff, title, why),
         }

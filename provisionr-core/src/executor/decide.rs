@@ -11,7 +11,7 @@ use provisionr_sdk::{ChangeFacts, Effect, ErrorKind, Repeat, RetryHint, Timestam
 const LONGEST_LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// After so many looks that could not tell, a person is asked.
-const UNCLEAR_LOOKS: u32 = 12;
+pub(super) const UNCLEAR_LOOKS: u32 = 12;
 
 /// Decides what follows; one for each run.
 #[derive(Debug)]

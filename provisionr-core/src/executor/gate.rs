@@ -55,6 +55,11 @@ impl Gate {
         self
     }
 
+    /// The time for the first call begins anew: waiting for a turn counts on nobody's limit.
+    pub(super) fn restart(&self) {
+        self.deadline.send_replace(Some(Instant::now() + self.timeout));
+    }
+
     /// Makes the intent durable, if it is not yet. The first write must be sent right after.
     pub(super) async fn begin(&self) -> Result<()> {
         let Some((place, begin)) = &self.begin else {

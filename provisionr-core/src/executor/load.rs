@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{MoveError, Projection};
+use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::run::{self, RunState, Transition};
 use crate::store::{JournalRow, RunRow, Store};
@@ -24,6 +25,9 @@ pub(crate) struct LoadedRun {
 pub(crate) async fn load(store: &dyn Store, run: &RunRow) -> Result<LoadedRun, MoveError> {
     let unreadable = |why: String| MoveError::Plan { run: run.id.clone(), why };
     let stored = store.plan(&run.plan).await?.ok_or_else(|| unreadable("it is not in the store".to_owned()))?;
+    if Digest::of([stored.bytes.as_slice()]) != run.plan {
+        return Err(unreadable("it is not what was stored under its hash".to_owned()));
+    }
     let plan: Plan = serde_json::from_slice(&stored.bytes).map_err(|error| unreadable(error.to_string()))?;
     if plan.format > Plan::FORMAT {
         return Err(unreadable(format!("it has format {}, this version reads up to {}", plan.format, Plan::FORMAT)));
@@ -40,6 +44,12 @@ pub(crate) async fn load(store: &dyn Store, run: &RunRow) -> Result<LoadedRun, M
     // The owner may have added rows since the run's row was read; what that row speaks of must be there.
     rows.truncate(usize::try_from(run.rows).unwrap_or(usize::MAX));
     let transitions = run::verify(&run.id, &rows, run.rows, &run.head)?;
+    // The run's own row is in no chain: what it says of the plan has to be what the journal says.
+    if let Some(Transition::Opened { plan, .. }) = transitions.first()
+        && *plan != run.plan
+    {
+        return Err(unreadable("the journal speaks of another one".to_owned()));
+    }
     let mut state = RunState::new(&plan);
     let mut projection = Projection::new(run.id.clone(), &plan);
     for (seq, transition) in (0_u64..).zip(&transitions) {

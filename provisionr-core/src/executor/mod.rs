@@ -1,5 +1,6 @@
 //! Moves runs: starts what is due, makes each intent durable before its write, records what came of it.
 
+mod claims;
 mod decide;
 mod gate;
 mod load;
@@ -21,10 +22,11 @@ use crate::run::{IllegalTransition, JournalError};
 use crate::store::{RunId, Store, StoreError};
 use provisionr_sdk::{Adapter, CallContext, CallGate, Descriptor, SystemName};
 
+pub(crate) use claims::Claims;
 use gate::Gate;
 pub(crate) use load::{LoadedRun, load};
 pub(crate) use mover::Moved;
-pub(crate) use project::Projection;
+pub(crate) use project::{Projection, links};
 
 /// The systems of a host, by name.
 pub(crate) type Systems = BTreeMap<SystemName, Arc<dyn Adapter>>;
@@ -107,6 +109,7 @@ pub(crate) struct Executor {
     pub(crate) retry: RetryPolicy,
     pub(crate) limits: Limits,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) claims: Claims,
     /// Something may be in an inbox.
     pub(crate) mail: watch::Sender<u64>,
 }

@@ -36,6 +36,9 @@ impl Projection {
 
     /// The writes that follow from a transition; `state` has taken it already.
     pub(crate) fn take(&mut self, plan: &Plan, state: &RunState, transition: &Transition) -> Vec<Write> {
+        if matches!(transition, Transition::Opened { .. }) {
+            return links(plan);
+        }
         let Some(place) = transition.operation().and_then(|id| state.place(id)) else {
             return Vec::new();
         };
@@ -110,11 +113,19 @@ impl Projection {
                     .extend(operation.carries.iter().zip(&spec.entitlements).map(|(carried, entitlement)| give(carried.key.to_string(), entitlement.clone())));
             }
             (Change::Grant(entitlement), Some(key)) if ours == Ours::Made => writes.push(give(key.to_string(), entitlement.clone())),
-            (Change::Revoke(_) | Change::Withdraw(_), Some(key)) if done => writes.push(dropped(key.to_string())),
+            (Change::Revoke(_), Some(key)) if done => writes.push(dropped(key.to_string())),
+            // Where there was no invitation to withdraw any more, it may have been accepted.
+            (Change::Withdraw(_), Some(key)) if done && ours == Ours::Made => writes.push(dropped(key.to_string())),
             _ => {}
         }
         writes
     }
+}
+
+/// The accounts that a plan has found and works on are the subject's from the moment the run is opened.
+pub(crate) fn links(plan: &Plan) -> Vec<Write> {
+    let known = plan.accounts.iter().filter_map(|(system, who)| Some((system, who.known.as_ref()?)));
+    known.map(|(system, account)| Write::Link(LinkRow { subject: plan.subject.clone(), system: system.clone(), account: account.clone() })).collect()
 }
 
 #[cfg(test)]
@@ -161,8 +172,7 @@ mod tests {
         (stored, rebuilt)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn links_and_ledger_rebuilt_from_journals_are_those_stored() {
+    fn company() -> (MemoryStore, provisionr_testkit::World, Provisioner) {
         let (store, wiki) = (MemoryStore::new(), MemoryAdapter::new("wiki"));
         for (kind, target) in [("join_group", "a"), ("join_group", "b"), ("join_project", "p")] {
             wiki.world().seed_target(kind, Target::new(target, target));
@@ -174,6 +184,34 @@ mod tests {
             .rules(Rules::parse("rules.yaml", RULES).unwrap())
             .build()
             .unwrap();
+        (store, world, access)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn they_are_those_stored_also_where_runs_gave_way_to_each_other() {
+        for pause in [0, 1, 3, 10, 40, 100] {
+            let (store, world, access) = company();
+            for fault in [MemoryFault::lose_answer(), MemoryFault::HangAfter, MemoryFault::lose_request(), MemoryFault::Hang] {
+                world.faults_where(1, |request| matches!(request.change, Change::Grant(_) | Change::Revoke(_)), fault);
+            }
+            let kinds = [("sales", EventKind::Hired), ("legal", EventKind::Updated), ("sales", EventKind::Updated), ("sales", EventKind::Terminated)];
+            for (version, (team, kind)) in (1_u64..).zip(kinds) {
+                let subject = Subject::new("p").with("email", "p@x").with("team", team).with_version(version);
+                let event = Event::new(format!("e{version}"), kind, Timestamp::EPOCH, subject);
+                access.handle(&event, Actor::service("test")).await.unwrap();
+                access.driver().run_until(tokio::time::sleep(std::time::Duration::from_secs(pause))).await.unwrap();
+            }
+            access.driver().run_until(tokio::time::sleep(std::time::Duration::from_secs(1_000))).await.unwrap();
+            assert!(store.runs(&RunFilter::all().unsettled()).await.unwrap().is_empty(), "pause {pause}");
+            let (stored, rebuilt) = stored_and_rebuilt(&store).await;
+            assert_eq!(stored, rebuilt, "pause {pause}");
+            assert!(world.accounts().iter().all(|account| world.grants_of(&account.id).is_empty()), "pause {pause}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn links_and_ledger_rebuilt_from_journals_are_those_stored() {
+        let (store, world, access) = company();
         for (version, team) in ["sales", "legal", "none"].into_iter().enumerate() {
             world.faults_on(1, "join_group", "b", MemoryFault::lose_answer());
             world.faults_on(1, "join_group", "a", MemoryFault::lose_answer());

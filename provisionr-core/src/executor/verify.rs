@@ -20,6 +20,8 @@ pub(super) enum Verified {
     Surfaced(String),
     /// It cannot be told yet; why.
     NotYet(String),
+    /// It cannot be seen; why.
+    Unclear(String),
 }
 
 /// Who is looked at, and for whose run.
@@ -50,11 +52,14 @@ async fn look(store: &dyn Store, adapter: &dyn Adapter, cx: &CallContext, leaver
     if let Some(other) = runs.iter().find(|run| run.id != leaver.run) {
         return Ok(Verified::NotYet(format!("run {} of the same subject is not over", other.id)));
     }
+    if leaver.who.known.is_none() && leaver.who.keys.is_empty() {
+        return Ok(Verified::Unclear("there is nothing an account could be found by".to_owned()));
+    }
     let account = match adapter.find_account(cx, &leaver.who).await? {
         Found::None => return Ok(Verified::Clean),
         Found::One(account) => account,
-        Found::CannotTell(why) => return Ok(Verified::NotYet(why)),
-        Found::Several(accounts) => return Ok(Verified::NotYet(format!("{} accounts answer to the query", accounts.len()))),
+        Found::CannotTell(why) => return Ok(Verified::Unclear(why)),
+        Found::Several(accounts) => return Ok(Verified::Unclear(format!("{} accounts answer to the query", accounts.len()))),
         _ => return Err(AdapterError::protocol("an answer of a newer contract")),
     };
     let descriptor = adapter.descriptor();
@@ -75,7 +80,7 @@ async fn look(store: &dyn Store, adapter: &dyn Adapter, cx: &CallContext, leaver
             return Ok(Verified::Surfaced(format!("`{}` is held", left.entitlement)));
         }
         if !seen.coverage.covers(&entitlement.kind, &entitlement.target) {
-            return Ok(Verified::NotYet(format!("whether `{entitlement}` is held cannot be seen")));
+            return Ok(Verified::Unclear(format!("whether `{entitlement}` is held cannot be seen")));
         }
     }
     Ok(Verified::Clean)

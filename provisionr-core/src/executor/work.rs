@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use super::claims::Claims;
 use super::gate::Gate;
 use super::verify::Verified;
 use crate::run::{Failure, Seen};
-use provisionr_sdk::{Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Found, Outcome, Receipt, Request, Result, Wait};
+use provisionr_sdk::{
+    Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Effect, Found, Outcome, Receipt, Request, Result, Wait, WaitReason,
+};
 
 /// A subject's account in one system, found once for each time a run is moved.
 pub(super) type AccountCell = Arc<OnceCell<Account>>;
@@ -39,8 +42,10 @@ async fn bound(adapter: &dyn Adapter, cx: &CallContext, mut request: Request, kn
     Ok(request)
 }
 
-/// Tries a change.
-pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request: Request, known: Option<AccountCell>) -> Finished {
+/// Tries a change, once nobody else writes to the same list.
+pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, claims: Claims, request: Request, known: Option<AccountCell>) -> Finished {
+    let mut claim = claims.hold(adapter.descriptor(), &request.change, &gate).await;
+    gate.restart();
     let cx = CallContext::new(gate.clone());
     let creates = matches!(request.change, Change::EnsureAccount(_));
     let work = async {
@@ -61,6 +66,10 @@ pub(super) async fn attempt(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request:
         result = work => result.map_err(|error| Failure::from(&error)),
         () = gate.expired() => Err(timed_out(&gate)),
     };
+    let in_doubt = result.as_ref().is_err_and(|failure| failure.effect == Effect::Unknown);
+    if let Some(claim) = claim.as_mut().filter(|_| !in_doubt) {
+        claim.settled();
+    }
     Finished::Attempt(result, gate.wrote())
 }
 
@@ -85,7 +94,7 @@ pub(super) async fn probe(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, request: R
 }
 
 /// Looks whether an account has been made elsewhere.
-pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: AccountQuery) -> Finished {
+pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: AccountQuery, reason: WaitReason) -> Finished {
     let cx = CallContext::new(gate.clone());
     let result = tokio::select! {
         biased;
@@ -94,6 +103,7 @@ pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: Accoun
     };
     Finished::Look(result.map(|found| {
         let seen = match found {
+            Found::One(account) if reason == WaitReason::InvitationSent && account.state == AccountState::Invited => Seen::Pending,
             Found::One(account) => Seen::Holds(Receipt::new().with_account(account)),
             Found::None => Seen::Absent,
             Found::Several(accounts) => Seen::Unclear(format!("{} accounts answer to the query", accounts.len())),

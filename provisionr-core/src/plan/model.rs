@@ -187,6 +187,7 @@ impl Operation {
         match &self.action {
             Action::AwaitAccount(WaitReason::FirstLogin) => "account at first login".to_owned(),
             Action::AwaitAccount(WaitReason::ManualStep) => "account made by hand".to_owned(),
+            Action::AwaitAccount(WaitReason::InvitationSent) => "invitation accepted".to_owned(),
             Action::AwaitAccount(_) => "account made elsewhere".to_owned(),
             Action::Change(change) => self.shown(change),
             Action::ByHand(change) => format!("by hand: {}", self.shown(change)),
@@ -209,6 +210,11 @@ impl Operation {
             entitlement.target = name.as_str().into();
         }
         shown.to_string()
+    }
+
+    /// Whether a person makes the change.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        matches!(self.action, Action::ByHand(_))
     }
 
     /// Everything that comes before it.
@@ -290,6 +296,8 @@ pub(crate) struct Basis {
     pub(crate) subject: Subject,
     /// Runs of the subject that were not over, and what they have under way.
     pub(crate) over: BTreeSet<RunId>,
+    /// What those runs were through with.
+    pub(crate) spent: BTreeSet<OperationId>,
     /// Since when they have waited for what this plan waits for too.
     pub(crate) adopts: BTreeMap<OperationId, Timestamp>,
 }
@@ -329,15 +337,15 @@ impl Plan {
     /// The newest stored form that this version knows. A plan has the oldest form that can say what it says.
     pub const FORMAT: u16 = 2;
 
-    /// The oldest form that can say what these operations say.
-    pub(crate) fn format_of(operations: &[Operation]) -> u16 {
+    /// The oldest form that can say what these operations and keys say.
+    pub(crate) fn format_of(operations: &[Operation], open_keys: &[OpenKey]) -> u16 {
         let newer = |operation: &Operation| {
-            matches!(operation.action, Action::ByHand(_) | Action::Verify(_))
+            matches!(operation.action, Action::ByHand(_) | Action::Verify(_) | Action::AwaitAccount(WaitReason::InvitationSent))
                 || !operation.after_any.is_empty()
                 || !operation.carries.is_empty()
                 || operation.not_before.is_some()
         };
-        if operations.iter().any(newer) { 2 } else { 1 }
+        if !open_keys.is_empty() || operations.iter().any(newer) { 2 } else { 1 }
     }
 
     /// Says how the subject's account in a system is found.

@@ -64,7 +64,7 @@ impl Plan {
     pub fn new(subject: SubjectId, version: u64, rank: Rank, rules: Digest, operations: Vec<Operation>) -> Result<Self, OrderError> {
         let operations = order(operations)?;
         Ok(Self {
-            format: Self::format_of(&operations),
+            format: Self::format_of(&operations, &[]),
             subject,
             version,
             rank,

@@ -8,7 +8,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::digest::Digest;
 use crate::directory::Directory;
 use crate::driver::News;
-use crate::executor::{Executor, Limits, Systems};
+use crate::executor::{Claims, Executor, Limits, Systems};
 use crate::observer::Observer;
 use crate::rate::Lanes;
 use crate::retry::RetryPolicy;
@@ -159,6 +159,7 @@ impl ProvisionerBuilder {
             retry: self.retry,
             limits: self.limits,
             observers: self.observers,
+            claims: Claims::default(),
             mail: tokio::sync::watch::Sender::default(),
         };
         Ok(Provisioner(Arc::new(Inner {
@@ -167,6 +168,7 @@ impl ProvisionerBuilder {
             rules: RwLock::new(Arc::new(rules)),
             news: Arc::new(News::default()),
             checks: super::checks::Checks::default(),
+            turns: super::submit::Turns::default(),
             descriptors,
         })))
     }

@@ -6,6 +6,16 @@ use std::time::Duration;
 
 use provisionr_sdk::{Check, SystemName, Timestamp};
 
+/// What a system answered when it was asked what the credential can do there.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SystemCheck {
+    /// The system.
+    pub system: SystemName,
+    /// What it answered.
+    pub check: provisionr_sdk::Result<Check>,
+}
+
 /// How long an answer is believed.
 const BELIEVED: Duration = Duration::from_secs(10 * 60);
 

@@ -12,23 +12,25 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::audit::AuditLog;
+use crate::audit::{AuditLog, ChainCheck};
 use crate::digest::Digest;
 use crate::directory::{Directory, DirectoryError};
 use crate::driver::{Driver, News};
 use crate::event::{Event, Occasion};
-use crate::executor::{Executor, MoveError, load};
+use crate::executor::{Executor, LoadedRun, MoveError, load};
+use crate::explain::Explanation;
 use crate::plan::{self, Basis, OrderError, Plan};
 use crate::planner;
 use crate::report::Report;
 use crate::rules::{CheckedRules, Rules, RulesError};
 use crate::store::{RunFilter, RunId, RunRow, StoreError};
 use names::Names;
-use provisionr_sdk::{EventId, Subject, SubjectId};
+use provisionr_sdk::{AdapterError, EventId, Subject, SubjectId};
 use read::Reading;
 use unfinished::Unfinished;
 
 pub use builder::{BuildError, ProvisionerBuilder};
+pub use checks::SystemCheck;
 pub use sets::Submitted;
 
 /// How often a run that another process may be moving is looked at.
@@ -57,7 +59,7 @@ pub enum AccessError {
     #[error("the directory has no subject {0}")]
     NoSuchSubject(SubjectId),
     /// There is nothing a person could decide about.
-    #[error("there is nothing to decide about `{operation}` of run {run}: it is not there, or over")]
+    #[error("there is nothing to decide about `{operation}` of run {run}: it is not there, over, or nothing a person decides so about as it stands")]
     NothingToDecide {
         /// The run.
         run: RunId,
@@ -87,6 +89,7 @@ struct Inner {
     rules: RwLock<Arc<CheckedRules>>,
     news: Arc<News>,
     checks: checks::Checks,
+    turns: submit::Turns,
     descriptors: std::collections::BTreeMap<provisionr_sdk::SystemName, Digest>,
 }
 
@@ -139,9 +142,14 @@ impl Provisioner {
     /// When the store or the directory fails, or operations wait for each other in a circle.
     pub async fn plan(&self, event: &Event) -> Result<Plan, AccessError> {
         let id = &event.subject().id;
-        let known = [self.0.directory.subject(id).await?, self.stored(id).await?];
+        let stored = self.stored(id).await?;
+        // What was planned for a newer version has seen them come back already.
+        let late = stored.as_ref().is_some_and(|stored| stored.version > event.subject().version);
+        let occasion = event.occasion();
+        let occasion = Occasion { comes_back: occasion.comes_back && !late, ..occasion };
+        let known = [self.0.directory.subject(id).await?, stored];
         let newest = known.into_iter().flatten().filter(|known| known.version > event.subject().version).max_by_key(|known| known.version);
-        self.plan_subject(newest.as_ref().unwrap_or_else(|| event.subject()), event.occasion(), &Names::default()).await
+        self.plan_subject(newest.as_ref().unwrap_or_else(|| event.subject()), occasion, &Names::default()).await
     }
 
     /// Plans what a subject of the directory should have. Only reads.
@@ -176,8 +184,8 @@ impl Provisioner {
         let unfinished = Unfinished::read(&*self.0.executor.store, &subject.id).await?;
         let reading = Reading { executor: &self.0.executor, checks: &self.0.checks, names, rules: &rules, subject, occasion, desired: &desired };
         let (views, unread) = reading.read(&unfinished).await?;
-        let mut plan = planner::build(subject, rules.revision(), &views, unread)?;
-        plan.basis = Some(Basis { subject: subject.clone(), over: unfinished.runs, adopts: unfinished.waits });
+        let mut plan = planner::build(subject, rules.revision(), &views, &unread)?;
+        plan.basis = Some(Basis { subject: subject.clone(), over: unfinished.runs, spent: unfinished.spent, adopts: unfinished.waits });
         Ok(plan)
     }
 
@@ -234,6 +242,23 @@ impl Provisioner {
     /// # Errors
     /// When there is no such run, its journal is not what was written, or the store fails.
     pub async fn report(&self, run: &RunId) -> Result<Report, AccessError> {
+        let (row, loaded) = self.loaded(run).await?;
+        Ok(Report::new(&row, &loaded.plan, &loaded.state))
+    }
+
+    /// What each operation of a run is there for, what it waits for, what happened and what follows.
+    ///
+    /// # Errors
+    /// Those of [`Provisioner::report`].
+    pub async fn explain(&self, run: &RunId) -> Result<Explanation, AccessError> {
+        let (row, loaded) = self.loaded(run).await?;
+        let report = Report::new(&row, &loaded.plan, &loaded.state);
+        let log = AuditLog::new(&row, &loaded.plan, &loaded.rows, &loaded.transitions);
+        Ok(Explanation::new(&row, &loaded.plan, report, log))
+    }
+
+    /// A run as it stands, with what the last looks at what it waits for have put off.
+    async fn loaded(&self, run: &RunId) -> Result<(RunRow, LoadedRun), AccessError> {
         let row = self.row(run).await?;
         let mut loaded = load(&*self.0.executor.store, &row).await?;
         for wait in self.0.executor.store.waits(run).await? {
@@ -241,7 +266,7 @@ impl Provisioner {
                 loaded.state.look_again(place, wait.next_look);
             }
         }
-        Ok(Report::new(&row, &loaded.plan, &loaded.state))
+        Ok((row, loaded))
     }
 
     /// The audit log of a run. There is one only when the chain of its journal is unbroken.
@@ -252,5 +277,35 @@ impl Provisioner {
         let row = self.row(run).await?;
         let loaded = load(&*self.0.executor.store, &row).await?;
         Ok(AuditLog::new(&row, &loaded.plan, &loaded.rows, &loaded.transitions))
+    }
+
+    /// Whether the chain of a run's journal is unbroken, and where it breaks.
+    ///
+    /// # Errors
+    /// When there is no such run, or the store fails.
+    pub async fn verify(&self, run: &RunId) -> Result<ChainCheck, AccessError> {
+        let row = self.row(run).await?;
+        match load(&*self.0.executor.store, &row).await {
+            Ok(loaded) => Ok(ChainCheck::unbroken(&AuditLog::new(&row, &loaded.plan, &loaded.rows, &loaded.transitions))),
+            Err(MoveError::Store(error)) => Err(error.into()),
+            Err(MoveError::Journal(error)) => Ok(ChainCheck::broken(&row, error.row(), error.to_string())),
+            Err(error) => Ok(ChainCheck::broken(&row, None, error.to_string())),
+        }
+    }
+
+    /// Asks every system what the credential can do there, in the order of their names. Only reads.
+    pub async fn check_systems(&self) -> Vec<SystemCheck> {
+        let executor = &self.0.executor;
+        let asking = executor.systems.iter().map(|(system, adapter)| async move {
+            let looking = executor.looking(adapter.descriptor());
+            let cx = looking.context();
+            let check = tokio::select! {
+                biased;
+                check = adapter.check(&cx) => check,
+                () = looking.expired() => Err(AdapterError::timed_out("no answer in time")),
+            };
+            SystemCheck { system: system.clone(), check }
+        });
+        futures_util::future::join_all(asking).await
     }
 }

@@ -12,10 +12,10 @@ use super::checks::Checks;
 use super::names::Names;
 use super::unfinished::Unfinished;
 use crate::desired::{DesiredAccess, SystemAccess};
-use crate::diff::{AccountView, Pending, SystemView};
+use crate::diff::{AccountView, Pending, SystemView, Unread};
 use crate::event::Occasion;
 use crate::executor::Executor;
-use crate::plan::{Blocked, OpenKey};
+use crate::plan::OpenKey;
 use crate::record::ACCOUNT_STATE;
 use crate::rules::{CheckedRules, KeySource, Ownership, SystemTopology};
 use crate::store::LedgerRow;
@@ -44,7 +44,7 @@ pub(super) struct Reading<'e, 'r> {
 impl<'e> Reading<'e, '_> {
     /// Reads all systems that matter for a subject, and what its runs that are not over may still bring about. A system
     /// that cannot be read is listed, and stops no other.
-    pub(super) async fn read(&self, unfinished: &Unfinished) -> Result<(Vec<SystemView<'e>>, Vec<Blocked>), AccessError> {
+    pub(super) async fn read(&self, unfinished: &Unfinished) -> Result<(Vec<SystemView<'e>>, Vec<Unread<'e>>), AccessError> {
         let executor = self.executor;
         let links: BTreeMap<_, _> = executor.store.links(&self.subject.id).await?.into_iter().map(|link| (link.system, link.account)).collect();
         let mut left: BTreeSet<&SystemName> = self.desired.systems().map(|(system, _)| system).chain(links.keys()).chain(unfinished.systems.keys()).collect();
@@ -60,31 +60,38 @@ impl<'e> Reading<'e, '_> {
             ledgers.insert(system.clone(), executor.store.ledger(system, account).await?);
         }
         let (mut views, mut unread, mut accounts) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut untold = BTreeSet::new();
         while !left.is_empty() {
             // Those first whose accounts others are found by.
             let free: BTreeSet<&SystemName> = left.iter().copied().filter(|system| !sources(self.rules, system).any(|source| left.contains(source))).collect();
             let now = if free.is_empty() { left.clone() } else { free };
             left.retain(|system| !now.contains(system));
             let reading = now.into_iter().filter_map(|system| Some((system, executor.systems.get(system)?))).map(|(system, adapter)| {
-                let reader = Reader { reading: self, adapter: &**adapter, accounts: &accounts };
+                let reader = Reader { reading: self, adapter: &**adapter, accounts: &accounts, untold: &untold };
                 let (who, open_keys) = reader.who(links.get(system));
                 let ledger = ledgers.remove(system).unwrap_or_default();
                 let pending = unfinished.systems.get(system).cloned().unwrap_or_default();
                 let wanted = self.desired.for_system(system);
-                async move { (system, reader.view(&who, &open_keys, wanted, &ledger, &pending).await) }
+                async move {
+                    let view = reader.view(&who, &open_keys, wanted, &ledger, &pending).await;
+                    (adapter.descriptor(), who, open_keys, view)
+                }
             });
-            for (system, result) in join_all(reading.collect::<Vec<_>>()).await {
+            for (descriptor, who, open_keys, result) in join_all(reading.collect::<Vec<_>>()).await {
                 match result {
                     Ok(view) => views.push(view),
                     Err(error) => {
-                        tracing::warn!(%system, %error, "the system cannot be read");
-                        unread.push(Blocked::new(system.clone(), "everything", format!("the system cannot be read: {error}")));
+                        tracing::warn!(system = %descriptor.system, %error, "the system cannot be read");
+                        untold.insert(descriptor.system.clone());
+                        unread.push(Unread { descriptor, who, open_keys, why: format!("the system cannot be read: {error}") });
                     }
                 }
             }
             for view in &views {
-                if let AccountView::Known(account) = &view.account {
-                    accounts.insert(view.descriptor.system.clone(), account.clone());
+                match &view.account {
+                    AccountView::Known(account) => drop(accounts.insert(view.descriptor.system.clone(), account.clone())),
+                    AccountView::Unclear(_) => drop(untold.insert(view.descriptor.system.clone())),
+                    AccountView::Absent => {}
                 }
             }
         }
@@ -105,6 +112,8 @@ struct Reader<'e, 'r, 'd> {
     reading: &'r Reading<'e, 'd>,
     adapter: &'e dyn Adapter,
     accounts: &'r BTreeMap<SystemName, Account>,
+    /// Systems of which it cannot be told whether the subject has an account there.
+    untold: &'r BTreeSet<SystemName>,
 }
 
 impl<'e> Reader<'e, '_, '_> {
@@ -203,6 +212,11 @@ impl<'e> Reader<'e, '_, '_> {
                     _ => AccountView::Unclear("an answer of a newer contract".to_owned()),
                 }
             };
+            // It may be there, and be found only by an account that cannot be read now.
+            let account = match (account, open_keys.iter().find(|key| self.untold.contains(&key.from))) {
+                (AccountView::Absent, Some(key)) => AccountView::Unclear(format!("it is found by the account in `{}`, of which nothing can be told", key.from)),
+                (account, _) => account,
+            };
             let account = self.claimed(account, &check).await?;
             let targets = self.resolve(&cx, wanted).await?;
             let observation = match &account {
@@ -229,7 +243,11 @@ impl<'e> Reader<'e, '_, '_> {
             topology,
             lifecycle: self.reading.rules.rules().lifecycle().clone(),
             occasion: self.reading.occasion,
-            who: who.clone(),
+            who: match &account {
+                // What is given to the account is remembered under its id.
+                AccountView::Known(account) => AccountQuery { known: Some(account.id.clone()), keys: who.keys.clone() },
+                _ => who.clone(),
+            },
             open_keys: open_keys.to_vec(),
             account,
             wanted,

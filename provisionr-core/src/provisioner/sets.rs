@@ -74,9 +74,24 @@ impl Provisioner {
     async fn plan_person(&self, listed: Subject, names: &Names) -> Result<Planned, AccessError> {
         let plan = self.plan_listed(listed.clone(), names).await?;
         let subject = plan.basis.as_ref().map_or(listed, |basis| basis.subject.clone());
-        // The same plan for the same version is the same event: applying a file twice opens no second run.
-        let event = EventId::new(format!("people/{}/{}/{}", subject.id, subject.version, plan.digest()?.short()));
+        let event = self.event_of(&subject, &plan).await?;
         Ok(Planned { event, subject, occasion: Occasion::default(), plan })
+    }
+
+    /// The event a plan for somebody in the directory is submitted by: the same for the same plan of the same version, so that
+    /// applying a file twice opens no second run. Where that run is over, and the same is needed again, because it failed or
+    /// was undone by others, it is another event.
+    async fn event_of(&self, subject: &Subject, plan: &Plan) -> Result<EventId, AccessError> {
+        let first = format!("people/{}/{}/{}", subject.id, subject.version, plan.digest()?.short());
+        let mut event = EventId::new(first.as_str());
+        let mut number = 1;
+        while let Some(run) = self.run_of(&event).await?
+            && self.row(&run).await?.verdict.is_some()
+        {
+            number += 1;
+            event = EventId::new(format!("{first}/{number}"));
+        }
+        Ok(event)
     }
 
     fn set(&self, plans: Vec<Planned>, unchanged: u64) -> PlanSet {

@@ -9,16 +9,37 @@ use super::{AccessError, Names, Provisioner};
 use crate::digest::Digest;
 use crate::driver::FollowUp;
 use crate::event::{Event, Occasion};
+use crate::executor::{MoveError, load};
 use crate::plan::{self, OperationId, Plan};
-use crate::run::{self, Decision, Message, Transition};
+use crate::run::{self, Decision, Message, OperationState, Phase, Transition};
 use crate::store::{Actor, Commit, PlanRow, RunId, RunRow, StoreError, SubjectRow, Write};
-use provisionr_sdk::{EventId, Lifecycle, Timestamp};
+use provisionr_sdk::{EventId, Lifecycle, SubjectId, Timestamp};
 
 /// How often a plan is made again because another run was opened meanwhile.
 const TRIES: u32 = 5;
 
 /// How many plans follow up what surfaces of one leaver, before a person has to look.
 const FOLLOW_UPS: u32 = 3;
+
+/// Subjects whose plans are submitted at once, at most.
+const TURNS: usize = 64;
+
+/// Within one process, the plans of one subject are submitted one after the other.
+#[derive(Debug)]
+pub(super) struct Turns(Vec<tokio::sync::Mutex<()>>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::iter::repeat_with(tokio::sync::Mutex::default).take(TURNS).collect())
+    }
+}
+
+impl Turns {
+    async fn of(&self, subject: &SubjectId) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let drawn = Digest::of([subject.as_str().as_bytes()]).number() % TURNS as u64;
+        Some(self.0.get(usize::try_from(drawn).ok()?)?.lock().await)
+    }
+}
 
 impl Provisioner {
     /// Plans an event and submits the plan, again where another run of the subject is opened in between.
@@ -33,7 +54,8 @@ impl Provisioner {
         loop {
             let plan = self.plan(event).await?;
             match self.submit(plan, event.id(), actor.clone()).await {
-                Err(AccessError::PlanAgain(_)) if tries < TRIES => tries += 1,
+                // An account it works on has become another subject's: the next plan sees that.
+                Err(AccessError::PlanAgain(_) | AccessError::Store(StoreError::Claimed { .. })) if tries < TRIES => tries += 1,
                 result => return result,
             }
         }
@@ -52,6 +74,8 @@ impl Provisioner {
     #[allow(clippy::needless_pass_by_value, reason = "a plan is handed over")]
     pub async fn submit(&self, plan: Plan, event: &EventId, actor: Actor) -> Result<RunId, AccessError> {
         self.check(&plan)?;
+        // Two plans of one subject must see each other, or neither would make the other give way.
+        let _turn = self.0.turns.of(&plan.subject).await;
         let store = &self.0.executor.store;
         if let Some(run) = store.run_of_event(event).await? {
             return Ok(run);
@@ -73,6 +97,9 @@ impl Provisioner {
             None => {
                 let (open, id) = self.open(&plan, event, actor, at)?;
                 writes.push(open);
+                // Another process may have opened a run since: each has to know of the other, or neither would give way.
+                writes.push(Write::Beside { subject: plan.subject.clone(), runs: earlier.iter().map(|run| &run.id).chain([&id]).cloned().collect() });
+                writes.extend(crate::executor::links(&plan));
                 for run in &earlier {
                     let message = Message::Close { by: id.clone() };
                     let (bytes, number) = (message.to_bytes()?, Digest::of([id.as_str().as_bytes()]).number());
@@ -93,6 +120,7 @@ impl Provisioner {
                 Ok(id)
             }
             Err(StoreError::Duplicate { run, .. }) => Ok(run),
+            Err(StoreError::Unseen { run }) => Err(AccessError::PlanAgain(run)),
             Err(error) => Err(error.into()),
         }
     }
@@ -103,8 +131,10 @@ impl Provisioner {
     /// # Errors
     /// When there is no such run or operation, the run is over, or the store fails.
     pub async fn decide(&self, run: &RunId, operation: &OperationId, decision: Decision, actor: Actor, why: &str) -> Result<(), AccessError> {
-        let report = self.report(run).await?;
-        if report.is_settled() || !report.operations.iter().any(|line| line.operation == *operation) {
+        let row = self.row(run).await?;
+        let loaded = load(&*self.0.executor.store, &row).await?;
+        let phase = loaded.state.place(operation).and_then(|place| loaded.state.operation(place)).map(|state| &state.phase);
+        if row.verdict.is_some() || !phase.is_some_and(|phase| phase.awaits(decision)) {
             return Err(AccessError::NothingToDecide { run: run.clone(), operation: operation.clone() });
         }
         let at = self.0.executor.clock.now();
@@ -140,8 +170,20 @@ impl Provisioner {
     /// The run that does what the plan says already.
     async fn same(&self, plan: &Plan, earlier: &[RunRow]) -> Result<Option<RunId>, AccessError> {
         for run in earlier.iter().filter(|run| run.rank == plan.rank) {
-            let loaded = crate::executor::load(&*self.0.executor.store, run).await?;
-            if !loaded.state.is_closing() && loaded.plan.does_the_same(plan) {
+            let loaded = match load(&*self.0.executor.store, run).await {
+                Err(MoveError::Store(error)) => return Err(error.into()),
+                // Nobody moves it any more.
+                Err(_) => continue,
+                Ok(loaded) => loaded,
+            };
+            let lost = |state: &OperationState| match &state.phase {
+                Phase::Failed(_) | Phase::Dropped(_) | Phase::Skipped => true,
+                Phase::Stuck(_) => state.open.is_none(),
+                _ => false,
+            };
+            // What it has tried in vain, or was through with when the plan was made, it does not do again.
+            let spent = plan.basis.as_ref().is_some_and(|basis| plan.operations.iter().any(|operation| basis.spent.contains(&operation.id)));
+            if !spent && !loaded.state.is_closing() && !loaded.state.operations().iter().any(lost) && loaded.plan.does_the_same(plan) {
                 return Ok(Some(run.id.clone()));
             }
         }

@@ -64,6 +64,16 @@ pub enum JournalError {
     },
 }
 
+impl JournalError {
+    /// The first row that is not what was written; none when rows are missing at the end.
+    pub fn row(&self) -> Option<u64> {
+        match self {
+            Self::Broken { seq, .. } | Self::Format { seq, .. } | Self::Unreadable { seq, .. } | Self::Illegal { seq, .. } => Some(*seq),
+            Self::Short { .. } => None,
+        }
+    }
+}
+
 /// The link of a row: over the run, its place, the link before it and its bytes as stored.
 pub fn link(run: &RunId, seq: u64, previous: &Digest, bytes: &[u8]) -> Digest {
     Digest::of([run.as_str().as_bytes(), &seq.to_be_bytes(), previous.as_bytes(), bytes])

@@ -80,6 +80,8 @@ pub struct RunState {
     unfinished: usize,
     lost: usize,
     latest: Timestamp,
+    /// What the run gives way to.
+    closing_by: Option<String>,
 }
 
 impl RunState {
@@ -97,6 +99,7 @@ impl RunState {
             unfinished: plan.operations.len(),
             lost: 0,
             latest: Timestamp::from_millis(i64::MIN),
+            closing_by: None,
             places,
         };
         for (place, operation) in plan.operations.iter().enumerate() {
@@ -141,7 +144,10 @@ impl RunState {
             (Transition::Opened { .. }, _) => return Err(run_wide("a run is opened once", "open")),
             (_, Stage::New) => return Err(run_wide("a run begins by being opened", "new")),
             (_, Stage::Settled(_)) => return Err(run_wide("nothing follows once a run is settled", "settled")),
-            (Transition::Closing { .. }, _) => self.stage = Stage::Closing,
+            (Transition::Closing { by, .. }, _) => {
+                self.stage = Stage::Closing;
+                self.closing_by = Some(by.clone());
+            }
             (Transition::Settled { verdict, .. }, _) => {
                 if self.unfinished > 0 {
                     return Err(run_wide("a run is settled when every operation is over", "open"));
@@ -266,6 +272,22 @@ impl RunState {
     /// When something is due next.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.agenda.first().map(|(time, _)| *time)
+    }
+
+    /// When the first of those operations is tried or looked at again that wait for nothing outside: whose attempt failed,
+    /// is in doubt, or stood back for another run.
+    pub fn next_retry(&self) -> Option<Timestamp> {
+        let retry = |(operation, not_before): (&OperationState, &Option<Timestamp>)| match operation.phase {
+            Phase::Doubt(at) => Some(at),
+            Phase::Ready(Some(at)) if *not_before != Some(at) => Some(at),
+            _ => None,
+        };
+        self.operations.iter().zip(&self.not_before).filter_map(retry).min()
+    }
+
+    /// What the run gives way to, once it does.
+    pub fn closing_by(&self) -> Option<&str> {
+        self.closing_by.as_deref()
     }
 
     /// Whether another run has taken over.

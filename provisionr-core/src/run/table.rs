@@ -56,6 +56,15 @@ impl Phase {
         matches!(self, Self::Done { .. } | Self::Failed(_) | Self::Dropped(_) | Self::Skipped)
     }
 
+    /// Whether a person may decide so: about what is stuck, or done by hand.
+    pub fn awaits(&self, decision: Decision) -> bool {
+        match self {
+            Self::Stuck(_) => true,
+            Self::Waiting { wait, .. } => wait.reason == WaitReason::ManualStep && decision != Decision::Retry,
+            _ => false,
+        }
+    }
+
     /// Its word in errors and reports.
     pub fn name(&self) -> &'static str {
         match self {
@@ -122,7 +131,7 @@ impl OperationState {
                     return Err("only an attempt in doubt is resolved");
                 };
                 let ours = match (&open.before, seen) {
-                    (Before::Absent, Seen::Holds(_)) => Ours::Made,
+                    (Before::Absent | Before::Grant(_) | Before::Account(_), Seen::Holds(_)) => Ours::Made,
                     _ => Ours::Found,
                 };
                 if matches!(then, Then::LookAt(_)) {
@@ -166,9 +175,7 @@ impl OperationState {
                 Ok(())
             }
             Transition::Decided { at, why, decision, .. } => {
-                let by_hand = matches!(&self.phase, Phase::Waiting { wait, .. } if wait.reason == WaitReason::ManualStep);
-                let stuck = matches!(self.phase, Phase::Stuck(_));
-                if !stuck && (!by_hand || *decision == Decision::Retry) {
+                if !self.phase.awaits(*decision) {
                     return Err("a person decides about what is stuck or done by hand");
                 }
                 self.phase = match decision {
@@ -224,7 +231,13 @@ impl OperationState {
             return Err("only a write is looked at");
         }
         let ours = if matches!(outcome, Ending::Applied(_)) { Ours::Made } else { Ours::Found };
-        self.follow(at, then, ours)
+        self.follow(at, then, ours)?;
+        let known = !matches!(outcome, Ending::Failed(failure) if failure.effect == Effect::Unknown);
+        if known && matches!(then, Then::Stuck(_)) {
+            // What came of it is not in doubt, whatever a person decides.
+            self.open = None;
+        }
+        Ok(())
     }
 
     fn follow(&mut self, at: Timestamp, then: &Then, ours: Ours) -> Result<(), &'static str> {

@@ -65,6 +65,14 @@ fn wait() -> Wait {
     Wait::new(WaitReason::VendorJob, std::time::Duration::from_secs(1))
 }
 
+fn by_hand() -> Wait {
+    Wait::new(WaitReason::ManualStep, std::time::Duration::from_secs(1))
+}
+
+fn decided(name: &str, decision: Decision) -> Transition {
+    Transition::Decided { op: id(name), at: at(4), actor: Actor::person("p"), why: "why".to_owned(), decision }
+}
+
 fn fold(transitions: impl IntoIterator<Item = Transition>) -> RunState {
     let transitions: Vec<_> = [opened()].into_iter().chain(transitions).collect();
     RunState::fold(&diamond(), &transitions).unwrap()
@@ -82,7 +90,9 @@ fn phases() -> Vec<(&'static str, Vec<Transition>)> {
         ("open", vec![wrote()]),
         ("in doubt", vec![wrote(), ended("a", 1, lost(), Then::LookAt(at(3)))]),
         ("waiting", vec![wrote(), ended("a", 1, Ending::Waiting(Receipt::new()), Then::Wait { wait: wait(), look_at: at(3) })]),
+        ("waiting", vec![Transition::WaitOpened { op: id("a"), at: at(2), wait: by_hand(), look_at: at(3) }]),
         ("stuck", vec![Transition::Stuck { op: id("a"), at: at(1), why: "why".to_owned() }]),
+        ("stuck", vec![wrote(), ended("a", 1, lost(), Then::Stuck("why".to_owned()))]),
         ("done", done("a").to_vec()),
         ("failed", vec![wrote(), ended("a", 1, refused(), Then::Fail)]),
         ("dropped", vec![Transition::Dropped { op: id("a"), at: at(1), why: "why".to_owned() }]),
@@ -109,6 +119,9 @@ fn the_table_of_legal_transitions() {
             ("wait ended", Transition::WaitEnded { op: id("a"), at: at(4), seen: Seen::Holds(Receipt::new()), then: Then::Done }),
             ("dropped", Transition::Dropped { op: id("a"), at: at(4), why: String::new() }),
             ("stuck", Transition::Stuck { op: id("a"), at: at(4), why: String::new() }),
+            ("decided done", decided("a", Decision::Done)),
+            ("decided retry", decided("a", Decision::Retry)),
+            ("decided skip", decided("a", Decision::Skip)),
         ];
         let legal: Vec<_> = tried.iter().filter(|(_, transition)| state.clone().apply(transition).is_ok()).map(|(name, _)| *name).collect();
         table.push_str(&format!("{phase}: {}\n", legal.join(", ")));
@@ -118,11 +131,48 @@ fn the_table_of_legal_transitions() {
     open: applied, unchanged, refused, lost, resolved, stuck
     in doubt: applied, unchanged, refused, lost, resolved, stuck
     waiting: wait ended, dropped, stuck
-    stuck: dropped, stuck
+    waiting: wait ended, dropped, stuck, decided done, decided skip
+    stuck: dropped, stuck, decided done, decided retry, decided skip
+    stuck: applied, unchanged, refused, lost, resolved, stuck, decided done, decided retry, decided skip
     done: 
     failed: 
     dropped:
     "###);
+}
+
+#[test]
+fn a_decision_settles_what_was_in_doubt_and_is_this_runs_work() {
+    let stuck = || [began("a", 1), ended("a", 1, lost(), Then::Stuck("why".to_owned()))];
+    let state = fold(stuck().into_iter().chain([decided("a", Decision::Done)]));
+    assert!(state.made(0) && state.operation(0).unwrap().open.is_none());
+    let state = fold(stuck().into_iter().chain([decided("a", Decision::Retry)]));
+    assert_eq!((&state.operation(0).unwrap().phase, state.operation(0).unwrap().attempts), (&Phase::Ready(None), 1));
+    let state = fold(stuck().into_iter().chain([decided("a", Decision::Skip)]));
+    assert_eq!(state.verdict_due(), Some(Verdict::Failed), "what depends on it falls with it");
+    // A run that gives way tries nothing again, and is over.
+    let mut state = fold(stuck().into_iter().chain([Transition::Closing { at: at(4), by: "run_2".to_owned() }, decided("a", Decision::Retry)]));
+    assert_eq!(state.droppable(), [0, 1, 2, 3]);
+    state.apply(&Transition::Dropped { op: id("a"), at: at(5), why: String::new() }).unwrap();
+    assert_eq!(state.verdict_due(), Some(Verdict::Superseded));
+}
+
+#[test]
+fn what_came_of_an_attempt_that_is_stuck_is_in_doubt_only_if_it_is_not_known() {
+    for (outcome, doubt) in [(lost(), true), (refused(), false)] {
+        let state = fold([began("a", 1), ended("a", 1, outcome, Then::Stuck("why".to_owned()))]);
+        assert_eq!(state.operation(0).unwrap().open.is_some(), doubt);
+    }
+}
+
+#[test]
+fn a_wait_that_is_taken_over_has_begun_when_the_first_did() {
+    let mut opening = opened();
+    if let Transition::Opened { adopts, .. } = &mut opening {
+        adopts.insert(id("a"), at(-100));
+    }
+    let waits = Transition::WaitOpened { op: id("a"), at: at(2), wait: wait(), look_at: at(3) };
+    let state = RunState::fold(&diamond(), &[opening, waits]).unwrap();
+    assert!(matches!(&state.operation(0).unwrap().phase, Phase::Waiting { since, .. } if *since == at(-100)));
 }
 
 #[test]
@@ -214,7 +264,7 @@ proptest! {
     /// Whatever comes, in whatever order: nothing panics, what is refused changes nothing, and what was taken folds to
     /// the same state.
     #[test]
-    fn any_sequence_is_taken_or_refused_whole(picks in prop::collection::vec((0_usize..12, 0_usize..4, 0_u32..3), 0..60)) {
+    fn any_sequence_is_taken_or_refused_whole(picks in prop::collection::vec((0_usize..13, 0_usize..4, 0_u32..3), 0..60)) {
         let names = ["a", "b", "c", "d"];
         let plan = diamond();
         let mut state = RunState::new(&plan);
@@ -231,6 +281,7 @@ proptest! {
                 7 => Transition::WaitOpened { op: id(name), at: at(4), wait: wait(), look_at: at(5) },
                 8 => Transition::WaitEnded { op: id(name), at: at(4), seen: Seen::Holds(Receipt::new()), then: Then::Done },
                 9 => Transition::Stuck { op: id(name), at: at(4), why: String::new() },
+                12 => decided(name, [Decision::Done, Decision::Retry, Decision::Skip][attempt as usize % 3]),
                 10 => Transition::Dropped { op: id(name), at: at(4), why: String::new() },
                 _ => Transition::Closing { at: at(4), by: String::new() },
             };

@@ -68,6 +68,12 @@ pub enum StoreError {
         /// The run that stands above; the highest of them.
         run: RunId,
     },
+    /// An unsettled run of the subject is not among those that were known.
+    #[error("run {run} of the same subject was not known")]
+    Unseen {
+        /// The run.
+        run: RunId,
+    },
     /// What was asked for makes no sense: a mistake of the caller.
     #[error("the store refuses: {0}")]
     Invalid(String),
@@ -196,6 +202,14 @@ pub enum Write {
         epoch: u64,
         /// The last that is taken, by its place.
         upto: u64,
+    },
+    /// Writes nothing, and holds the commit to what its writer knew.
+    /// - `Unseen` when the subject has an unsettled run that is not among these.
+    Beside {
+        /// The subject.
+        subject: SubjectId,
+        /// Its unsettled runs, as far as they are known.
+        runs: Vec<RunId>,
     },
     /// Remembers a subject as it was planned for, in the place of the same or an older version.
     /// - `Overtaken` when a newer version was planned for.

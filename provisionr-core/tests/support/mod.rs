@@ -1,6 +1,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod hooked;
+mod people;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use provisionr_core::store::RunFilter;
 use provisionr_core::*;
 use provisionr_testkit::{MemoryAdapter, World};
 
-pub use hooked::Hooked;
+pub use hooked::{Hooked, Shared};
+pub use people::*;
 
 pub fn start() -> Timestamp {
     "2024-11-24T09:00:00Z".parse().unwrap()

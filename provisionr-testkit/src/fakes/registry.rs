@@ -1,8 +1,10 @@
 //! Which types of systems there are fakes of.
 
 use crate::clock::FakeClock;
+use crate::gitlab::GitlabFake;
 use crate::google::GoogleFake;
 use crate::okta::OktaFake;
+use crate::slack::SlackFake;
 use crate::system::FakeSystem;
 
 /// One type of system.
@@ -20,12 +22,24 @@ pub(super) struct FakeType {
 /// All of them.
 pub(super) const TYPES: &[FakeType] = &[
     FakeType {
+        name: "gitlab",
+        start: |clock| FakeSystem::with_clock(GitlabFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("token", GitlabFake::TOKEN)],
+    },
+    FakeType {
         name: "google",
         start: |clock| FakeSystem::with_clock(GoogleFake::new(), clock).erased(),
         path: "",
         credentials: &[("access_token", GoogleFake::TOKEN)],
     },
     FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
+    FakeType {
+        name: "slack",
+        start: |clock| FakeSystem::with_clock(SlackFake::new(), clock).erased(),
+        path: "/api",
+        credentials: &[("token", SlackFake::BOT_TOKEN)],
+    },
 ];
 
 pub(super) fn named(name: &str) -> Option<&'static FakeType> {

@@ -93,6 +93,13 @@ impl State {
     fn write(&mut self, write: Write, undo: &mut Vec<Undo>) -> Result<(), StoreError> {
         match write {
             Write::Open { run, plan, rows } => self.open(run, plan, rows, undo)?,
+            Write::Beside { subject, runs } => {
+                let of_subject = self.of_subject.get(&subject).into_iter().flatten();
+                let mut unsettled = of_subject.filter(|id| self.runs.get(*id).is_some_and(|run| run.standing.row.verdict.is_none()));
+                if let Some(unseen) = unsettled.find(|id| !runs.contains(id)) {
+                    return Err(StoreError::Unseen { run: unseen.clone() });
+                }
+            }
             Write::Append { run, at, append, .. } if self.has_append(&run, at, append) => {}
             Write::Append { run, epoch, at, append, rows, verdict } => {
                 let Some(head) = rows.last().map(|row| row.hash) else {

@@ -122,6 +122,7 @@ cases! { $
     order::an_older_version_of_a_subject_is_refused,
     order::a_run_below_an_unsettled_one_is_refused,
     order::an_outranked_run_spoils_its_whole_commit,
+    order::a_commit_is_held_to_the_runs_it_knew,
     order::an_event_can_lead_to_the_run_of_another,
     order::an_event_leads_to_one_run,
     inbox::messages_come_in_order_and_are_taken_from_the_first,

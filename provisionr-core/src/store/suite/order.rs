@@ -113,6 +113,18 @@ pub(super) async fn an_outranked_run_spoils_its_whole_commit(fixture: &dyn Fixtu
     assert_eq!(store.links(&"s".into()).await.unwrap(), []);
 }
 
+pub(super) async fn a_commit_is_held_to_the_runs_it_knew(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let (first, second) = (of("first", 1, Rank::Change), of("second", 2, Rank::Change));
+    let beside = |runs: &[&RunRow]| Write::Beside { subject: first.subject.clone(), runs: runs.iter().map(|run| run.id.clone()).collect() };
+    store.commit(Commit::new([open(first.clone()), beside(&[&first])])).await.unwrap();
+    let blind = Commit::new([open(second.clone()), beside(&[&second])]);
+    assert!(matches!(store.commit(blind).await, Err(StoreError::Unseen { run }) if run == first.id));
+    assert_eq!(store.run(&second.id).await.unwrap(), None, "nothing of the commit took effect");
+    let other = Write::Beside { subject: "somebody else".into(), runs: Vec::new() };
+    store.commit(Commit::new([open(second.clone()), beside(&[&second, &first]), other])).await.unwrap();
+}
+
 fn led(event: &str, run: &RunId) -> Commit {
     Commit::new([Write::Event { event: event.into(), run: run.clone() }])
 }

@@ -1,0 +1,119 @@
+//! Lists, page by page.
+
+use provisionr_http::{Paging, RequestBuilder, path};
+use provisionr_sdk::{Account, AccountState, AdapterError, CallContext, Cursor, Grant, ListScope, Owner, Page, PageRequest, Result, Scope, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::Gitlab;
+use crate::config::Flavour;
+use crate::members::grant;
+use crate::places::{Place, Sort};
+use crate::wire::{Member, Source, User};
+
+/// `Link` leads on, by page or by keyset as the endpoint has it. <https://docs.gitlab.com/api/rest/#pagination>
+pub(crate) fn paging() -> Paging {
+    Paging::link().sized("per_page", 100)
+}
+
+/// Behind the top-level group itself, where the list of what is below it begins.
+const BELOW: &str = "below";
+
+/// Where a list of all grants of a kind stands: which targets are left of their page, and where in the list of the first.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Position {
+    left: Vec<(String, Option<Owner>)>,
+    targets: Option<Cursor>,
+    grants: Option<Cursor>,
+}
+
+impl Gitlab {
+    pub(crate) async fn list_users(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
+        // Beyond 50,000 users GitLab pages by keyset alone.
+        let request = self.client.get(path!["users"]).query("pagination", "keyset").query("order_by", "id").query("sort", "asc");
+        let Page { items, next, completeness } = request.page::<User>(cx, page, &paging()).await?;
+        let items = items.iter().map(|user| user.account(&self.attributes)).collect::<Result<_>>()?;
+        Ok(Page { items, next, completeness })
+    }
+
+    /// All groups or projects that are ours; of a group, what is below it.
+    pub(crate) fn targets_request(&self, sort: Sort) -> RequestBuilder<'_> {
+        let request = match (&self.flavour, sort) {
+            (Flavour::Admin { .. }, Sort::Group) => self.client.get(path!["groups"]).query("all_available", "true"),
+            (Flavour::Admin { .. }, Sort::Project) => self.client.get(path!["projects"]).query("simple", "true"),
+            (Flavour::Group { path, .. }, Sort::Group) => self.client.get(path!["groups", path, "descendant_groups"]).query("all_available", "true"),
+            (Flavour::Group { path, .. }, Sort::Project) => {
+                let request = self.client.get(path!["groups", path, "projects"]).query("simple", "true");
+                request.query("include_subgroups", "true").query("with_shared", "false")
+            }
+        };
+        request.query("order_by", "id").query("sort", "asc")
+    }
+
+    async fn list_places(&self, cx: &CallContext, sort: Sort, page: &PageRequest) -> Result<Page<Target>> {
+        let mut page = page.clone();
+        match (&self.flavour, sort, page.cursor.as_ref().map(Cursor::as_str)) {
+            (Flavour::Group { path, .. }, Sort::Group, None) => {
+                let top = self.place_at(cx, sort, path).await?.ok_or_else(|| AdapterError::target_not_found("the group is not there, or not to be seen"))?;
+                return Ok(Page::new(vec![top.target()], Some(BELOW.into())));
+            }
+            (_, _, Some(BELOW)) => page.cursor = None,
+            _ => {}
+        }
+        let sources = self.targets_request(sort).page::<Source>(cx, &page, &paging()).await?;
+        Ok(sources.map(|source| Place::new(sort, source).target()))
+    }
+
+    pub(crate) async fn targets(&self, cx: &CallContext, kind: &str, page: &PageRequest) -> Result<Page<Target>> {
+        self.list_places(cx, Sort::of(kind)?, page).await
+    }
+
+    /// The direct rows of one place.
+    async fn rows(&self, cx: &CallContext, sort: Sort, id: &str, owner: Option<Owner>, page: &PageRequest) -> Result<Page<Grant>> {
+        let place = Place { sort, id: id.to_owned(), full_path: String::new(), above: Vec::new(), shared: Vec::new(), owner };
+        let members = self.client.get(place.path().segment("members")).page::<Member>(cx, page, &paging()).await?;
+        Ok(members.map(|member| grant(&place, &member)))
+    }
+
+    pub(crate) async fn grants(&self, cx: &CallContext, scope: &ListScope, page: &PageRequest) -> Result<Page<Grant>> {
+        let sort = Sort::of(scope.kind().as_str())?;
+        match scope {
+            ListScope::Account(kind, account) => {
+                let account = Account::new(account.clone(), AccountState::Active);
+                let seen = self.look(cx, &account, &Scope::Kinds(vec![kind.clone()])).await?;
+                let complete = seen.coverage.covers_kind(kind);
+                let page = Page::last(seen.grants);
+                Ok(if complete { page } else { page.incomplete("GitLab lists the memberships of members only who count for billing") })
+            }
+            ListScope::Target(_, target) => match self.place(cx, sort, target).await? {
+                Some(place) => self.rows(cx, sort, &place.id, place.owner, page).await,
+                None => Err(AdapterError::target_not_found("the group or project is not there, or not to be seen")),
+            },
+            ListScope::Kind(_) => {
+                let at = page.cursor.as_ref().map_or(Ok(Position::default()), |cursor| {
+                    serde_json::from_str(cursor.as_str()).map_err(|_| AdapterError::stale_cursor("the cursor is none of this list"))
+                })?;
+                self.all_grants(cx, sort, at, page.size).await
+            }
+            other => Err(AdapterError::unsupported(other)),
+        }
+    }
+
+    async fn all_grants(&self, cx: &CallContext, sort: Sort, mut at: Position, size: Option<u32>) -> Result<Page<Grant>> {
+        if at.left.is_empty() {
+            let page = self.list_places(cx, sort, &PageRequest { cursor: at.targets.take(), size: None }).await?;
+            at.left = page.items.into_iter().map(|target| (target.id.as_str().to_owned(), target.owner)).collect();
+            at.targets = page.next;
+        }
+        let mut page = match at.left.first().cloned() {
+            Some((id, owner)) => self.rows(cx, sort, &id, owner, &PageRequest { cursor: at.grants.take(), size }).await?,
+            None => Page::last(Vec::new()),
+        };
+        at.grants = page.next.take();
+        if at.grants.is_none() && !at.left.is_empty() {
+            at.left.remove(0);
+        }
+        let more = at.grants.is_some() || !at.left.is_empty() || at.targets.is_some();
+        page.next = more.then(|| serde_json::to_string(&at).ok()).flatten().map(Cursor::from);
+        Ok(page)
+    }
+}
