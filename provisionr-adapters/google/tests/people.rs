@@ -1,10 +1,11 @@
 //! The adapter over a whole customer that answers: what people, nested groups, lag and time do to it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use provisionr_google::{Google, GoogleConfig};
-use provisionr_http::{ReqwestTransport, Signer};
+use provisionr_google::{Google, GoogleConfig, Settings};
+use provisionr_http::{ReqwestTransport, Signer, SystemSettings, Transport};
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Completeness, Entitlement, ErrorKind, Grant, ListScope, Outcome,
     Page, PageRequest, ProfileDelta, Request, Resolution, Result, RetryHint, Secret, Source,
@@ -276,6 +277,31 @@ async fn too_many_queries_are_told_apart_from_a_right_that_is_lacking() {
     assert_eq!((error.kind(), error.code()), (&ErrorKind::RateLimited("directory".into()), Some("userRateLimitExceeded")));
     tokio::time::advance(Duration::from_secs(60)).await;
     find().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_systems_file_makes_the_adapter_and_shows_no_secret() {
+    let fake = GoogleFake::new().with_user(SARAH).start();
+    let server = FakeServer::start(&fake);
+    let http: Arc<dyn Transport> = Arc::new(ReqwestTransport::without_tls().unwrap());
+    let token = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("google-token");
+    std::fs::write(&token, GoogleFake::TOKEN).unwrap();
+    let read = |more: serde_json::Value| {
+        let mut settings = json!({ "url": server.url() });
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value::<Settings>(settings)
+    };
+    let settings = read(json!({ "credentials": { "access_token": { "file": token } } })).unwrap();
+    assert!(!format!("{settings:?}").contains(GoogleFake::TOKEN));
+    let google = settings.connect("google".into(), &http).unwrap();
+    assert!(google.find_account(&cx(), &AccountQuery::by("email", SARAH)).await.unwrap().one().is_some());
+    // Without an administrator names are whole, and no account is known as the credential's own.
+    assert!(google.check(&cx()).await.unwrap().own_accounts.is_empty());
+    assert!(
+        read(json!({ "credentials": { "access_token": "ya29.hush" } })).is_err() && read(json!({ "credentials": { "token": { "file": token } } })).is_err()
+    );
+    let broken = read(json!({ "admin": GoogleFake::ADMIN, "credentials": { "key_file": { "file": token } } })).unwrap();
+    assert_eq!(broken.connect("google".into(), &http).unwrap_err().kind(), &ErrorKind::InvalidConfig);
 }
 
 #[tokio::test]

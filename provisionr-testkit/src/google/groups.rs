@@ -179,11 +179,12 @@ fn shown(google: &GoogleFake, group: &str, id: &str) -> Reply {
 pub(super) fn join(google: &mut GoogleFake, group: &str, id: &str, member: GoogleMember, cx: &mut FakeContext) {
     let Some(group) = google.customer.groups.get_mut(group) else { return };
     let about = json!({ "group": group.id, "email": group.email, "member": id, "role": member.role });
-    match group.members.insert(id.to_owned(), member.clone()) {
+    match group.members.get(id) {
         None => cx.emit("group.member_added", about),
-        Some(before) if before != member => cx.emit("group.member_updated", about),
+        Some(before) if *before != member => cx.emit("group.member_updated", about),
         Some(_) => {}
     }
+    group.members.insert(id.to_owned(), member);
 }
 
 pub(super) fn leave(google: &mut GoogleFake, group: &str, id: &str, cx: &mut FakeContext) {
