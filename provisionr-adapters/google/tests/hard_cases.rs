@@ -9,7 +9,7 @@ use provisionr_google::{ConflictingAccounts, FirstPasswords, Google, GoogleConfi
 use provisionr_http::{MemoryTransport, Sent, TransportError, TransportFailure};
 use provisionr_sdk::{
     Account, AccountAccess, AccountQuery, AccountSpec, AccountState, Adapter, Attribute, Before, CallContext, Change, Effect, Entitlement, ErrorKind, Found,
-    Missing, Outcome, Probe, ProfileDelta, Request, Result, RetryHint, Scope, Secret, Source, WaitReason,
+    Missing, Outcome, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Scope, Secret, Source, WaitReason,
 };
 use serde_json::{Value, json};
 
@@ -163,6 +163,23 @@ async fn an_account_that_is_there_is_moved_where_it_would_have_been_made() {
     let script = Script::new(found);
     let request = Request::new("s-1", who(), Change::EnsureAccount(wanted), "k-1");
     assert_eq!(script.google.probe(&CallContext::unlimited(), &request).await.unwrap(), Probe::Absent);
+}
+
+#[tokio::test]
+async fn nobody_is_moved_by_a_path_that_is_none_nor_out_of_the_top_unit() {
+    for target in ["", "sales"] {
+        let error = Script::new([]).apply(Change::Grant(Entitlement::new("move_to_org_unit", target))).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::NotFound(Missing::Target));
+    }
+    let script = Script::new([(USER, 200, user(&json!({})))]);
+    assert!(matches!(script.apply(Change::Revoke(Entitlement::new("move_to_org_unit", "/"))).await.unwrap(), Outcome::Unchanged(_)));
+    let script = Script::new([(USER, 200, user(&json!({ "orgUnitPath": "/sales" }))), ("PUT users/u1", 200, user(&json!({})))]);
+    assert!(matches!(script.apply(Change::Revoke(Entitlement::new("move_to_org_unit", "/sales"))).await.unwrap(), Outcome::Applied(_)));
+    // A customer without units of its own has the top one all the same.
+    let none = json!({ "kind": "admin#directory#orgUnits" });
+    let script = Script::new([("GET customer/my_customer/orgunits?type=allIncludingParent", 200, none)]);
+    let resolved = script.google.resolve(&CallContext::unlimited(), &"move_to_org_unit".into(), &["/".into()]).await.unwrap();
+    assert!(matches!(&resolved[0].resolution, Resolution::One(target) if target.id == "/"));
 }
 
 struct Vault;
