@@ -242,7 +242,11 @@ async fn who_has_a_taken_address_decides_what_follows() {
     // A user deleted lately is told; one nobody shows is looked for again, for it may be one's own.
     const DELETED: &str = "GET users?showDeleted=true&maxResults=500";
     let nobody = [(BY_EMAIL, 404, missing("userKey")), ("GET groups/sarah@acme.com", 404, missing("groupKey"))];
-    let gone = (DELETED, 200, json!({ "kind": "admin#directory#users", "users": [user(&json!({ "id": "u7" }))] }));
+    let gone = (
+        DELETED,
+        200,
+        json!({ "kind": "admin#directory#users", "users": [user(&json!({ "id": "u7", "primaryEmail": "s.old@acme.com", "aliases": ["sarah@acme.com"] }))] }),
+    );
     let script = Script::new(refused.clone().into_iter().chain(nobody.clone()).chain([gone]));
     let error = script.apply(Change::EnsureAccount(spec())).await.unwrap_err();
     assert!(error.to_string().contains("u7") && error.hint() == RetryHint::Never, "{error}");
@@ -321,8 +325,8 @@ async fn errors_are_read_by_their_reason_and_never_by_their_status() {
         assert_eq!((error.kind(), error.code()), (&kind, Some(reason)), "{reason} {message}");
         assert_eq!(error.effect(), if status >= 500 { Effect::Unknown } else { Effect::None }, "{reason}");
     }
-    let details = json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "m", "details": [{ "reason": "RATE_LIMIT_EXCEEDED" }] } });
-    let script = Script::new([("POST users/u1/signOut", 429, details)]);
+    let details = json!({ "error": { "code": 403, "status": "PERMISSION_DENIED", "message": "m", "details": [{ "reason": "RATE_LIMIT_EXCEEDED" }] } });
+    let script = Script::new([("POST users/u1/signOut", 403, details)]);
     assert_eq!(script.apply(Change::EndSessions).await.unwrap_err().kind(), &ErrorKind::RateLimited("directory".into()));
 }
 
@@ -441,6 +445,18 @@ async fn a_list_of_groups_may_show_nested_ones_or_not() {
             ("move_to_org_unit /sales".to_owned(), Source::Direct),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_to_be_seen_is_no_group_that_is_not_held() {
+    for (answer, covered) in [((404, missing("groupKey")), false), ((200, json!({ "id": "g1", "email": "g1@acme.com" })), true)] {
+        let steps = [(USER, 200, user(&json!({}))), ("GET groups?userKey=u1&maxResults=200", 200, json!({ "kind": "admin#directory#groups" }))];
+        let script = Script::new(steps.into_iter().chain([("GET groups/g1", answer.0, answer.1)]));
+        let account = Account::new("u1", AccountState::Active);
+        let seen = script.google.observe(&CallContext::unlimited(), &account, &Scope::Only(vec![membership("MEMBER")])).await.unwrap();
+        script.played();
+        assert_eq!((seen.grants.len(), seen.coverage.covers(&"add_to_group".into(), &"g1".into())), (0, covered));
+    }
 }
 
 #[tokio::test]
