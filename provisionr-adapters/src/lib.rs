@@ -3,6 +3,7 @@
 //! | feature | module | system |
 //! |---|---|---|
 //! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
+//! | `google` | [`google`] | Google Workspace: accounts, groups, organizational units |
 //! | `jira` | [`jira`] | Jira Cloud: accounts, groups, project roles |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
 //! | `salesforce` | [`salesforce`] | Salesforce: accounts, profiles, permission sets and their groups, public groups, roles |
@@ -14,6 +15,8 @@
 
 #[cfg(feature = "gitlab")]
 pub use provisionr_gitlab as gitlab;
+#[cfg(feature = "google")]
+pub use provisionr_google as google;
 pub use provisionr_http as http;
 #[cfg(feature = "jira")]
 pub use provisionr_jira as jira;

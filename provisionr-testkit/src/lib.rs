@@ -96,6 +96,7 @@ pub mod conformance;
 #[cfg(feature = "server")]
 pub mod fakes;
 pub mod gitlab;
+pub mod google;
 pub mod jira;
 pub mod okta;
 pub mod salesforce;
@@ -122,6 +123,7 @@ pub use clock::FakeClock;
 pub use fake::{Fake, FakeContext};
 pub use fault::{EffectAt, Fault, FaultKind, RequestMatch};
 pub use gitlab::GitlabFake;
+pub use google::GoogleFake;
 pub use jira::JiraFake;
 pub use limit::{Limit, LimitReading, Limits};
 pub use link::{Act, ActError, FakeEvent};

@@ -30,6 +30,7 @@ const MOST_PAGES: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Paging {
     items: &'static str,
+    left_out: Option<(&'static str, &'static str)>,
     size: Option<(&'static str, u32)>,
     cap: Option<usize>,
     first: u64,
@@ -49,7 +50,7 @@ enum Next {
 
 impl Paging {
     fn new(next: Next) -> Self {
-        Self { items: "", size: None, cap: None, first: 0, next }
+        Self { items: "", left_out: None, size: None, cap: None, first: 0, next }
     }
 
     /// One answer holds all there is.
@@ -104,6 +105,13 @@ impl Paging {
         self
     }
 
+    /// The vendor leaves an empty list out: where there is none, this text at this JSON pointer says that it is one all the same.
+    #[must_use]
+    pub fn left_out_when_empty(mut self, at: &'static str, says: &'static str) -> Self {
+        self.left_out = Some((at, says));
+        self
+    }
+
     /// The parameter for the size of a page, and the size asked for where the caller names none; also the most a caller gets.
     #[must_use]
     pub fn sized(mut self, parameter: &'static str, size: u32) -> Self {
@@ -147,6 +155,7 @@ impl RequestBuilder<'_> {
                 .map(T::deserialize)
                 .collect::<Result<_, _>>()
                 .map_err(|_| answer.unreadable("an item of the list is not what the vendor describes"))?,
+            None if paging.left_out.is_some_and(|(at, says)| body.pointer(at).and_then(Value::as_str) == Some(says)) => Vec::new(),
             _ => return Err(answer.unreadable("the answer holds no list where the vendor describes one")),
         };
         let next = next(paging, &answer, &body, &Here { url: &url, base: &base, from, count: items.len(), asked })?;

@@ -180,3 +180,17 @@ async fn a_page_that_is_none_is_an_error_and_never_empty() {
         assert_eq!(all(&http, &Paging::none().items("/items")).await.unwrap_err().kind(), &ErrorKind::Protocol, "{body}");
     }
 }
+
+#[tokio::test]
+async fn an_empty_list_that_is_left_out_is_empty_only_where_the_answer_says_what_it_is() {
+    let paging = Paging::token("/next", "t").items("/items").left_out_when_empty("/kind", "list of doors");
+    let read = async |body: &'static str| {
+        let http = MemoryTransport::new(move |_| http::Response::new(body.into()));
+        all(&http, &paging).await
+    };
+    assert_eq!(read(r#"{"kind": "list of doors"}"#).await.unwrap(), [0_u32; 0]);
+    assert_eq!(read(r#"{"kind": "list of doors", "items": [1]}"#).await.unwrap(), [1]);
+    for body in ["{}", r#"{"kind": "list of windows"}"#, r#"{"kind": "list of doors", "items": "none"}"#] {
+        assert_eq!(read(body).await.unwrap_err().kind(), &provisionr_sdk::ErrorKind::Protocol, "{body}");
+    }
+}

@@ -16,6 +16,7 @@ macro_rules! types {
 
 types! {
     "gitlab": provisionr_gitlab,
+    "google": provisionr_google,
     "jira": provisionr_jira,
     "okta": provisionr_okta,
     "salesforce": provisionr_salesforce,

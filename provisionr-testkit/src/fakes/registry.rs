@@ -2,6 +2,7 @@
 
 use crate::clock::FakeClock;
 use crate::gitlab::GitlabFake;
+use crate::google::GoogleFake;
 use crate::jira::JiraFake;
 use crate::okta::OktaFake;
 use crate::salesforce::SalesforceFake;
@@ -27,6 +28,12 @@ pub(super) const TYPES: &[FakeType] = &[
         start: |clock| FakeSystem::with_clock(GitlabFake::new(), clock).erased(),
         path: "",
         credentials: &[("token", GitlabFake::TOKEN)],
+    },
+    FakeType {
+        name: "google",
+        start: |clock| FakeSystem::with_clock(GoogleFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("access_token", GoogleFake::TOKEN)],
     },
     FakeType {
         name: "jira",

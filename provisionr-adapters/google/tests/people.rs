@@ -1,0 +1,325 @@
+//! The adapter over a whole customer that answers: what people, nested groups, lag and time do to it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use provisionr_google::{Google, GoogleConfig, Settings};
+use provisionr_http::{ReqwestTransport, Signer, SystemSettings, Transport};
+use provisionr_sdk::{
+    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Completeness, Entitlement, ErrorKind, Grant, ListScope, Outcome,
+    Page, PageRequest, ProfileDelta, Request, Resolution, Result, RetryHint, Secret, Source,
+};
+use provisionr_testkit::google::{GoogleFake, GroupsOfUser, MemberRole};
+use provisionr_testkit::{Act, FakeServer, FakeSystem, Limit};
+use serde_json::json;
+
+const SARAH: &str = "sarah@example.com";
+
+struct Key;
+
+#[async_trait::async_trait]
+impl Signer for Key {
+    async fn sign(&self, _message: &[u8]) -> Result<Vec<u8>> {
+        Ok(b"signed".to_vec())
+    }
+}
+
+fn cx() -> CallContext {
+    CallContext::unlimited()
+}
+
+fn at(config: GoogleConfig) -> GoogleConfig {
+    config.at("https://google.test", "https://google.test/token")
+}
+
+fn with_token(fake: &FakeSystem<GoogleFake>) -> Google {
+    at(GoogleConfig::new(GoogleFake::ADMIN).access_token(Secret::new(GoogleFake::TOKEN))).connect("google", &fake.transport()).unwrap()
+}
+
+fn service_account(fake: &FakeSystem<GoogleFake>) -> GoogleConfig {
+    let _ = fake;
+    at(GoogleConfig::new(GoogleFake::ADMIN).service_account(GoogleFake::SERVICE_ACCOUNT, Key))
+}
+
+fn on(fake: &FakeSystem<GoogleFake>, change: Change) -> Request {
+    let id = fake.user_id(SARAH).unwrap();
+    Request::new("s-1", AccountQuery::by("email", SARAH), change, "k-1").with_account(Account::new(id, AccountState::Active))
+}
+
+fn ensure() -> Request {
+    let spec = AccountSpec::new(SARAH).with("givenName", "Sarah").with("familyName", "Chen");
+    Request::new("s-1", AccountQuery::by("email", SARAH), Change::EnsureAccount(spec), "k-1")
+}
+
+fn membership(fake: &FakeSystem<GoogleFake>, group: &str, role: &str) -> Entitlement {
+    Entitlement::new("add_to_group", fake.group_id(group).unwrap()).with_role(role)
+}
+
+async fn whole(google: &Google, scope: &ListScope) -> Page<Grant> {
+    let mut whole = google.list_grants(&cx(), scope, &PageRequest::first()).await.unwrap();
+    while let Some(next) = whole.next.take() {
+        let page = google.list_grants(&cx(), scope, &PageRequest::first().after(next)).await.unwrap();
+        whole.items.extend(page.items);
+        whole.next = page.next;
+        if page.completeness != Completeness::Complete {
+            whole.completeness = page.completeness;
+        }
+    }
+    whole
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_account_acts_as_the_administrator_with_one_token_and_another_when_it_is_refused() {
+    let fake = GoogleFake::new().with_user(SARAH).start();
+    let google = service_account(&fake).connect("google", &fake.transport()).unwrap();
+    let update = |title: &str| on(&fake, Change::UpdateAccount(ProfileDelta([("title".to_owned(), Some(title.into()))].into())));
+    google.apply(&cx(), &update("Engineer")).await.unwrap();
+    google.apply(&cx(), &update("Architect")).await.unwrap();
+    assert_eq!(fake.requests("POST", "/token").len(), 1);
+    fake.act(Act::new("expire_access_tokens", json!({}))).unwrap();
+    google.apply(&cx(), &update("Director")).await.unwrap();
+    assert_eq!(fake.requests("POST", "/token").len(), 2);
+    assert_eq!(fake.user(SARAH).unwrap().fields["organizations"][0]["title"], "Director");
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_says_what_the_credential_lacks() {
+    let fake = GoogleFake::new().start();
+    let check = with_token(&fake).check(&cx()).await.unwrap();
+    assert_eq!((check.own_accounts, check.lacking.len()), (vec![fake.user_id(GoogleFake::ADMIN).unwrap().into()], 0));
+    let lacking = async |scopes: &[&str]| {
+        let google = service_account(&fake).scopes(scopes).connect("google", &fake.transport()).unwrap();
+        google.check(&cx()).await.unwrap().lacking.into_keys().collect::<Vec<_>>()
+    };
+    let (groups, units) = ("add_to_group", "move_to_org_unit");
+    let all = [
+        "admin.directory.user",
+        "admin.directory.user.security",
+        "admin.directory.group.member",
+        "admin.directory.group.readonly",
+        "admin.directory.orgunit.readonly",
+    ];
+    assert_eq!(lacking(&all).await, []);
+    let without = |scope: &str| all.into_iter().filter(|known| *known != scope).collect::<Vec<_>>();
+    assert_eq!(lacking(&without("admin.directory.user.security")).await, [Ability::EndSessions]);
+    assert_eq!(lacking(&without("admin.directory.group.member")).await, [Ability::Manage(groups.into())]);
+    assert_eq!(lacking(&without("admin.directory.orgunit.readonly")).await, [Ability::Manage(units.into()), Ability::ListTargets(units.into())]);
+    let expected = [Ability::ListAccounts, Ability::Observe(units.into()), Ability::ListGrants(units.into())];
+    let lacks = lacking(&without("admin.directory.user")).await;
+    assert!(expected.iter().all(|ability| lacks.contains(ability)) && !lacks.contains(&Ability::Observe(groups.into())), "{lacks:?}");
+    let readers = ["https://www.googleapis.com/auth/admin.directory.user.readonly", "admin.directory.group", "admin.directory.orgunit"];
+    let expected = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::EndSessions, Ability::Manage(units.into())];
+    assert_eq!(lacking(&readers).await, expected);
+    // One scope that is not delegated, and there is no token at all.
+    let fake = GoogleFake::new().seeded(&json!({ "service_accounts": [{ "email": GoogleFake::SERVICE_ACCOUNT, "scopes": ["admin.directory.user"] }] })).start();
+    let error = service_account(&fake).connect("google", &fake.transport()).unwrap().check(&cx()).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (&ErrorKind::PermissionDenied, Some("unauthorized_client")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_account_is_found_and_changed_when_it_is_complete() {
+    let lag = |settings: &mut provisionr_testkit::google::GoogleSettings| {
+        settings.creation_lag = Duration::from_secs(5);
+        settings.creation_completes = Duration::from_secs(60);
+    };
+    let fake = GoogleFake::new().with_org_unit("/sales").with_group("team@example.com", &[]).with_settings(lag).start();
+    let google = with_token(&fake);
+    google.apply(&cx(), &ensure()).await.unwrap();
+    // Not seen yet: no second account comes of it, and a membership is tried again.
+    let error = google.apply(&cx(), &ensure()).await.unwrap_err();
+    assert_eq!((error.kind(), error.hint()), (&ErrorKind::Conflict, RetryHint::Backoff));
+    let join = on(&fake, Change::Grant(membership(&fake, "team@example.com", "MEMBER")));
+    let error = google.apply(&cx(), &join).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NotFound(_)) && error.hint() == RetryHint::Backoff);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert!(matches!(google.apply(&cx(), &ensure()).await.unwrap(), Outcome::Unchanged(_)));
+    google.apply(&cx(), &join).await.unwrap();
+    let moved = on(&fake, Change::Grant(Entitlement::new("move_to_org_unit", "/sales")));
+    let error = google.apply(&cx(), &moved).await.unwrap_err();
+    assert_eq!((error.kind(), error.hint()), (&ErrorKind::NotReady, RetryHint::Backoff));
+    tokio::time::advance(Duration::from_secs(60)).await;
+    google.apply(&cx(), &moved).await.unwrap();
+    assert_eq!((fake.user(SARAH).unwrap().org_unit_path, fake.effects("user.created")), ("/sales".to_owned(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_groups_give_memberships_that_are_told_and_never_taken() {
+    for setting in [GroupsOfUser::Direct, GroupsOfUser::Nested] {
+        let fake = GoogleFake::new()
+            .with_user(SARAH)
+            .with_group("sales@example.com", &[SARAH])
+            .with_group("emea@example.com", &["sales@example.com"])
+            .with_group("all@example.com", &["emea@example.com"])
+            .with_settings(|settings| settings.groups_of_user = setting)
+            .start();
+        let google = with_token(&fake);
+        let all = membership(&fake, "all@example.com", "MEMBER");
+        let granted = google.apply(&cx(), &on(&fake, Change::Grant(all.clone()))).await.unwrap();
+        assert!(matches!(granted, Outcome::Unchanged(receipt) if matches!(receipt.grant.as_ref().unwrap().source, Source::Inherited(_))));
+        let Outcome::Unchanged(receipt) = google.apply(&cx(), &on(&fake, Change::Revoke(all.clone()))).await.unwrap() else { panic!() };
+        assert!(receipt.still_effective.iter().any(|grant| grant.source == Source::Inherited(fake.group_id("emea@example.com").unwrap().into())));
+        // A role above it is made directly; when it is taken, the plain membership stays.
+        let owner = membership(&fake, "all@example.com", "OWNER");
+        google.apply(&cx(), &on(&fake, Change::Grant(owner.clone()))).await.unwrap();
+        assert_eq!(fake.role(SARAH, "all@example.com"), Some(MemberRole::Owner));
+        let Outcome::Applied(receipt) = google.apply(&cx(), &on(&fake, Change::Revoke(owner))).await.unwrap() else { panic!() };
+        assert!(!receipt.still_effective.is_empty());
+        assert_eq!((fake.role(SARAH, "all@example.com"), fake.role(SARAH, "sales@example.com")), (None, Some(MemberRole::Member)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_of_members_show_nested_people_and_outsiders_and_say_when_everybody_is_in() {
+    let fake = GoogleFake::new()
+        .with_user(SARAH)
+        .with_group("inner@example.com", &[SARAH])
+        .with_group("middle@example.com", &["inner@example.com"])
+        .with_group("outer@example.com", &["middle@example.com", "guest@elsewhere.org", GoogleFake::ADMIN])
+        .start();
+    let google = with_token(&fake);
+    let target = ListScope::Target("add_to_group".into(), fake.group_id("outer@example.com").unwrap().into());
+    let page = whole(&google, &target).await;
+    let mut sources: Vec<_> =
+        page.items.iter().map(|grant| (fake.with(|google| google.user(grant.account.as_str()).is_some()), grant.source.clone())).collect();
+    sources.sort_by_key(|(known, source)| (*known, format!("{source:?}")));
+    let middle = Source::Inherited(fake.group_id("middle@example.com").unwrap().into());
+    assert_eq!((sources, page.completeness), (vec![(false, Source::Direct), (true, Source::Direct), (true, middle)], Completeness::Complete));
+    fake.admin_adds_to_group("C01fake23", "outer@example.com", MemberRole::Member).unwrap();
+    assert!(matches!(whole(&google, &target).await.completeness, Completeness::Incomplete(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_takes_the_calls_the_readme_says() {
+    let users: Vec<String> = (0..1200).map(|number| format!("u{number}@example.com")).collect();
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    let groups: Vec<_> =
+        (0..250).map(|number| json!({ "email": format!("g{number}@example.com"), "members": users[..if number == 0 { 450 } else { 3 }] })).collect();
+    let fake = GoogleFake::new()
+        .with_settings(|settings| settings.page_size = 500)
+        .seeded(&json!({ "users": users.iter().map(|email| json!({ "email": email })).collect::<Vec<_>>(), "groups": groups }))
+        .start();
+    let google = with_token(&fake);
+    let mut at = Some(PageRequest::first());
+    let mut accounts = 0;
+    while let Some(request) = at.take() {
+        let page = google.list_accounts(&cx(), &request).await.unwrap();
+        accounts += page.items.len();
+        at = page.next.map(|next| PageRequest::first().after(next));
+    }
+    assert_eq!((accounts, fake.log().len()), (1201, 3));
+    // Two pages of groups; of members three for the large group and one for each other.
+    fake.clear_log();
+    assert_eq!(whole(&google, &ListScope::Kind("add_to_group".into())).await.items.len(), 450 + 249 * 3);
+    assert_eq!((fake.requests("GET", "/admin/directory/v1/groups").len(), fake.log().len()), (2, 2 + 3 + 249));
+    fake.clear_log();
+    assert_eq!(whole(&google, &ListScope::Kind("move_to_org_unit".into())).await.items.len(), 1201);
+    assert_eq!(fake.log().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_go_by_address_alias_and_short_name_and_units_by_path() {
+    let fake = GoogleFake::new()
+        .seeded(&json!({ "org_units": ["/corp/sales"], "groups": [{ "email": "crew@example.com", "aliases": ["staff@example.com"] }, { "email": "crew@company.com" }] }))
+        .start();
+    let google = with_token(&fake);
+    let resolve = async |kind: &str, name: &str| google.resolve(&cx(), &kind.into(), &[name.into()]).await.unwrap().pop().unwrap().resolution;
+    for (name, email) in [("crew", "crew@example.com"), ("staff@example.com", "crew@example.com"), ("crew@company.com", "crew@company.com")] {
+        assert!(matches!(resolve("add_to_group", name).await, Resolution::One(target) if *target.id.as_str() == *fake.group_id(email).unwrap()), "{name}");
+    }
+    assert_eq!(resolve("add_to_group", "crww").await, Resolution::None(vec![]));
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!(resolve("add_to_group", "crewe@company.com").await, Resolution::None(vec!["crew@company.com".into(), "crew@example.com".into()]));
+    for name in ["/corp/sales", "corp/sales"] {
+        assert!(matches!(resolve("move_to_org_unit", name).await, Resolution::One(target) if target.id == "/corp/sales"));
+    }
+    assert!(matches!(resolve("move_to_org_unit", "/").await, Resolution::One(target) if target.id == "/"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_lists_its_own_people_and_a_look_at_one_group_shows_that_one() {
+    let fake = GoogleFake::new()
+        .seeded(&json!({ "org_units": ["/corp/sales"], "users": [{ "email": SARAH, "org_unit": "/corp" }, { "email": "b@example.com", "org_unit": "/corp/sales" }] }))
+        .with_group("inner@example.com", &[SARAH])
+        .with_group("outer@example.com", &["inner@example.com"])
+        .start();
+    let google = with_token(&fake);
+    let page = whole(&google, &ListScope::Target("move_to_org_unit".into(), "/corp".into())).await;
+    assert_eq!(page.items, [Grant::direct(fake.user_id(SARAH).unwrap(), Entitlement::new("move_to_org_unit", "/corp"))]);
+    // Of a group that is not held, silence says so; of those within and above nothing else follows.
+    let revoke = on(&fake, Change::Revoke(membership(&fake, "outer@example.com", "MEMBER")));
+    let Outcome::Unchanged(receipt) = google.apply(&cx(), &revoke).await.unwrap() else { panic!() };
+    assert_eq!(receipt.still_effective.len(), 1);
+    fake.admin_adds_to_group("outer@example.com", "crew@example.com", MemberRole::Member).unwrap_err();
+    fake.seed(&json!({ "groups": [{ "email": "top@example.com", "members": ["outer@example.com"] }] })).unwrap();
+    let Outcome::Unchanged(receipt) = google.apply(&cx(), &revoke).await.unwrap() else { panic!() };
+    assert_eq!(receipt.still_effective.len(), 1, "only what was asked for stays in force there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_renamed_is_still_found() {
+    let fake = GoogleFake::new().with_user(SARAH).start();
+    fake.admin_sets(SARAH, &json!({ "primaryEmail": "s.chen@example.com" })).unwrap();
+    let google = with_token(&fake);
+    for who in [AccountQuery::known(fake.user_id(SARAH).unwrap()), AccountQuery::by("email", SARAH)] {
+        let found = google.find_account(&cx(), &who).await.unwrap().one().unwrap();
+        assert_eq!(found.login.as_deref(), Some("s.chen@example.com"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_queries_are_told_apart_from_a_right_that_is_lacking() {
+    let fake = GoogleFake::new().with_user(SARAH).with_limit(Limit::new(1, Duration::from_secs(60)).on("GET", "/admin/directory/v1/users/**")).start();
+    let google = with_token(&fake);
+    let find = async || google.find_account(&cx(), &AccountQuery::by("email", SARAH)).await;
+    find().await.unwrap();
+    let error = find().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (&ErrorKind::RateLimited("directory".into()), Some("userRateLimitExceeded")));
+    tokio::time::advance(Duration::from_secs(60)).await;
+    find().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_systems_file_makes_the_adapter_and_shows_no_secret() {
+    let fake = GoogleFake::new().with_user(SARAH).start();
+    let server = FakeServer::start(&fake);
+    let http: Arc<dyn Transport> = Arc::new(ReqwestTransport::without_tls().unwrap());
+    let token = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("google-token");
+    std::fs::write(&token, GoogleFake::TOKEN).unwrap();
+    let read = |more: serde_json::Value| {
+        let mut settings = json!({ "url": server.url() });
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value::<Settings>(settings)
+    };
+    let settings = read(json!({ "credentials": { "access_token": { "file": token } } })).unwrap();
+    assert!(!format!("{settings:?}").contains(GoogleFake::TOKEN));
+    let google = settings.connect("google".into(), &http).unwrap();
+    assert!(google.find_account(&cx(), &AccountQuery::by("email", SARAH)).await.unwrap().one().is_some());
+    // Without an administrator names are whole, and no account is known as the credential's own.
+    assert!(google.check(&cx()).await.unwrap().own_accounts.is_empty());
+    assert!(
+        read(json!({ "credentials": { "access_token": "ya29.hush" } })).is_err() && read(json!({ "credentials": { "token": { "file": token } } })).is_err()
+    );
+    let broken = read(json!({ "admin": GoogleFake::ADMIN, "credentials": { "key_file": { "file": token } } })).unwrap();
+    assert_eq!(broken.connect("google".into(), &http).unwrap_err().kind(), &ErrorKind::InvalidConfig);
+}
+
+#[tokio::test]
+async fn over_real_http_it_is_the_same() {
+    let fake = GoogleFake::new().with_group("team@example.com", &[]).with_org_unit("/sales").start();
+    let server = FakeServer::start(&fake);
+    let http = ReqwestTransport::without_tls().unwrap();
+    let config = GoogleConfig::new(GoogleFake::ADMIN).service_account(GoogleFake::SERVICE_ACCOUNT, Key);
+    let google = config.at(server.url(), format!("{}/token", server.url())).connect("google", &http).unwrap();
+    google.apply(&cx(), &ensure()).await.unwrap();
+    google.apply(&cx(), &on(&fake, Change::Grant(membership(&fake, "team@example.com", "MANAGER")))).await.unwrap();
+    google.apply(&cx(), &on(&fake, Change::Grant(Entitlement::new("move_to_org_unit", "/sales")))).await.unwrap();
+    fake.log_in(SARAH).unwrap();
+    google.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
+    let user = fake.user(SARAH).unwrap();
+    assert_eq!((fake.role(SARAH, "team@example.com"), user.org_unit_path.as_str(), user.sessions), (Some(MemberRole::Manager), "/sales", 0));
+    google.apply(&cx(), &on(&fake, Change::Revoke(membership(&fake, "team@example.com", "MANAGER")))).await.unwrap();
+    google.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap();
+    assert_eq!(fake.user(SARAH), None);
+    fake.verify();
+}
