@@ -121,6 +121,10 @@ async fn a_late_answer_waits_for_the_clock() {
     okta.fault(Fault::late_answer(Duration::from_secs(90)));
     let (answer, ()) = tokio::join!(add(&server, &okta).send(), async {
         arrived(&okta, 1).await;
+        // It is in the log before it has its effect.
+        while okta.members("crew").is_empty() {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(okta.log()[0].ending, Ending::Pending);
         assert_eq!(okta.members("crew"), ["a@x.com"]);
         clock.advance(Duration::from_secs(90));

@@ -67,6 +67,7 @@ provisionr_testkit::conformance_tests! {
         ("grant_above_* grant_that_is_inherited_* observe_shows_all_sources revoke_never_* revoke_shows_*", "nothing is inherited"),
         ("*_elsewhere_* resolve_names_the_owner_of_a_target", "nothing has another owner"),
         ("observe_never_takes_unseen_* resolve_never_takes_hidden_* revoke_on_a_hidden_*", "every door can be seen"),
+        ("*_take_the_calls_they_declare", "it declares none: a forecast counts one each"),
         ("grant_of_the_one_allowed_* observe_shows_open_invitations_*", "openings are many, and need no invitation"),
     ]
 }

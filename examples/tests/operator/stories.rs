@@ -147,7 +147,7 @@ fn what_was_done_by_hand_is_said_and_goes_on() {
     stage.operator(&format!("{decide} --operation okta:account --done")).ended(1).says("as it stands");
     stage.operator(&format!("{decide} --operation okta-eu:account --done")).ended(0).says("when the run is moved next");
     stage.operator("resume …").ended(0).says("completed");
-    stage.operator("audit --store access.db").ended(0).says("done by hand by decision of person kim: seen");
+    stage.operator("audit --store access.db").ended(0).says("person kim okta-eu: account made by hand: decided: done by hand: seen");
     stage.operator(&format!("{decide} --operation okta-eu:account --done")).ended(1).says("is over");
 }
 
