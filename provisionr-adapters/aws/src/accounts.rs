@@ -101,7 +101,9 @@ impl IdentityCenter {
                 Err(error) if is_conflict(&error) => match self.user_by_attribute(cx, "userName", login).await? {
                     Some(user) if same_person(&request.who, &user) => return Ok(taken(user.account(&self.facts)?)),
                     Some(_) => {}
-                    None if error.hint() == RetryHint::Never => return Err(AdapterError::conflict("another user has the e-mail address").with_hint(RetryHint::Never)),
+                    None if error.hint() == RetryHint::Never => {
+                        return Err(AdapterError::conflict("another user has the e-mail address").with_hint(RetryHint::Never));
+                    }
                     None => return Err(error),
                 },
                 Err(error) => return Err(error),

@@ -1,8 +1,6 @@
 //! Permission sets assigned to people in AWS accounts. AWS works on each assignment in a job.
 
-use provisionr_sdk::{
-    Account, AdapterError, CallContext, Entitlement, Grant, Outcome, Receipt, Request, Resolved, Result, Source, Target, TargetName,
-};
+use provisionr_sdk::{Account, AdapterError, CallContext, Entitlement, Grant, Outcome, Receipt, Request, Resolved, Result, Source, Target, TargetName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

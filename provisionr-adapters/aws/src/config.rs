@@ -166,7 +166,9 @@ impl Facts {
             return Ok(id.clone());
         }
         match self.names.get(account) {
-            Some(name) => Err(AdapterError::invalid_request(format!("the AWS account {account} is called `{name}` in the settings of this system; use the name"))),
+            Some(name) => {
+                Err(AdapterError::invalid_request(format!("the AWS account {account} is called `{name}` in the settings of this system; use the name")))
+            }
             None if is_aws_account(account) => Ok(account.to_owned()),
             None => {
                 let help = did_you_mean(account, self.ids.keys().map(String::as_str)).unwrap_or_else(|| "none has a name".to_owned());

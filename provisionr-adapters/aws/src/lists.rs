@@ -163,8 +163,7 @@ impl IdentityCenter {
     async fn members(&self, cx: &CallContext, id: &str, mut at: Position, page: &PageRequest) -> Result<Page<Grant>> {
         let group = self.group(cx, id).await?.ok_or_else(|| AdapterError::target_not_found("the group is not in the identity store"))?;
         let body: Value = json!({ "GroupId": id });
-        let rows: Page<Membership> =
-            self.client.page(cx, look("ListGroupMemberships"), "GroupMemberships", body, &rows_page(at.rows.as_ref(), page)).await?;
+        let rows: Page<Membership> = self.client.page(cx, look("ListGroupMemberships"), "GroupMemberships", body, &rows_page(at.rows.as_ref(), page)).await?;
         let grants = rows.items.iter().filter_map(|row| Some(self.membership(&group, row.member_id.user_id.as_deref()?))).collect();
         at.rows = rows.next;
         if at.rows.is_none() {

@@ -129,11 +129,7 @@ mod tests {
                 "content-type;host;x-amz-date",
                 "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
             ),
-            (
-                signed("POST", None, "", Some(token)),
-                "host;x-amz-date;x-amz-security-token",
-                "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead",
-            ),
+            (signed("POST", None, "", Some(token)), "host;x-amz-date;x-amz-security-token", "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"),
         ] {
             let credential = "AKIDEXAMPLE/20150830/us-east-1/service/aws4_request";
             assert_eq!(request, format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"));
@@ -149,8 +145,7 @@ mod tests {
     #[test]
     fn nothing_secret_shows() {
         let keys = AccessKeys::new("AKIDEXAMPLE", Secret::new("s3cret")).session(Secret::new("t0ken"));
-        let signature =
-            Signature { keys: Arc::new(Kept::new(Arc::new(keys.clone()))), region: "eu-west-1".to_owned(), service: "sso" };
+        let signature = Signature { keys: Arc::new(Kept::new(Arc::new(keys.clone()))), region: "eu-west-1".to_owned(), service: "sso" };
         let shown = format!("{keys:?} {signature:?}");
         assert!(!["AKIDEXAMPLE", "s3cret", "t0ken"].iter().any(|secret| shown.contains(secret)), "{shown}");
     }

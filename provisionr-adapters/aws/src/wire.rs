@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Facts;
 
 /// Profile attributes of one text each: our name is AWS's in lower camel case, as `AttributePath` has it.
-pub(crate) const TEXTS: [&str; 9] =
-    ["userName", "displayName", "nickName", "title", "userType", "preferredLanguage", "locale", "timezone", "profileUrl"];
+pub(crate) const TEXTS: [&str; 9] = ["userName", "displayName", "nickName", "title", "userType", "preferredLanguage", "locale", "timezone", "profileUrl"];
 
 /// An id of a user or group: a UUID, in older stores with ten digits of the store before it. Nothing else has an id of this
 /// form, and AWS calls everything else malformed instead of unknown.
