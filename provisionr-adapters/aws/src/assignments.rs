@@ -82,6 +82,9 @@ impl IdentityCenter {
     pub(crate) async fn assign(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
         let assignment = self.assignment(account, wanted)?;
         let (direct, mut inherited) = self.held(cx, &assignment).await?;
+        if direct.is_some() {
+            self.undisturbed(cx, Way::Delete, &assignment).await?;
+        }
         if let Some(grant) = direct.or_else(|| inherited.pop()) {
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
         }
@@ -97,7 +100,10 @@ impl IdentityCenter {
         let assignment = self.assignment(account, unwanted)?;
         let (direct, inherited) = self.held(cx, &assignment).await?;
         let receipt = inherited.into_iter().fold(Receipt::new(), Receipt::still);
-        let Some(grant) = direct else { return Ok(Outcome::Unchanged(receipt.before_absent())) };
+        let Some(grant) = direct else {
+            self.undisturbed(cx, Way::Create, &assignment).await?;
+            return Ok(Outcome::Unchanged(receipt.before_absent()));
+        };
         request.check_expected(Some(&grant))?;
         let receipt = receipt.before_grant(grant);
         match self.start(cx, Way::Delete, &assignment).await? {
@@ -108,6 +114,14 @@ impl IdentityCenter {
                 Ok((None, inherited)) => Ok(Outcome::Unchanged(inherited.into_iter().fold(Receipt::new(), Receipt::still))),
                 _ => Err(error),
             },
+        }
+    }
+
+    /// What is there stays so: no job is at work on the contrary, whoever began it.
+    async fn undisturbed(&self, cx: &CallContext, way: Way, assignment: &Assignment) -> Result<()> {
+        match self.running(cx, way, assignment).await? {
+            Some(_) => Err(AdapterError::not_ready("AWS is still at work on this assignment, and on the contrary of what is wanted")),
+            None => Ok(()),
         }
     }
 

@@ -238,7 +238,7 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, by_issuer: bool) -
         .scope("identitystore:ListGroupMembershipsForMember")
         .scope("identitystore:CreateGroupMembership")
         .scope("identitystore:DeleteGroupMembership");
-    let assignment = ChangeFacts::set().lag(LAG, 2).calls(READ, 1).calls(ASSIGN, 1);
+    let assignment = ChangeFacts::set().lag(LAG, 2).calls(READ, 2).calls(ASSIGN, 1);
     let sets = Kind::per_target::<AssignPermissionSet>(ASSIGN_PERMISSION_SET)
         .doc("Assigns a permission set to a person in one AWS account")
         .target_noun("permission set")

@@ -21,6 +21,11 @@ pub(crate) fn wait(ticket: &str) -> Wait {
     Wait::new(WaitReason::VendorJob, LOOK_AGAIN).with_ticket(ticket).patience(PATIENCE)
 }
 
+/// A job that works on the contrary: what it leaves is looked at when it is done.
+fn wait_for_another() -> Wait {
+    Wait::new(WaitReason::VendorJob, LOOK_AGAIN).patience(PATIENCE)
+}
+
 /// Whether a job makes an assignment or takes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
@@ -40,6 +45,13 @@ impl Way {
         match self {
             Self::Create => assign("CreateAccountAssignment"),
             Self::Delete => assign("DeleteAccountAssignment"),
+        }
+    }
+
+    fn contrary(self) -> Self {
+        match self {
+            Self::Create => Self::Delete,
+            Self::Delete => Self::Create,
         }
     }
 
@@ -117,12 +129,12 @@ impl IdentityCenter {
             return Ok(Probe::Pending(wait(ticket.as_str())));
         }
         let seen = probe_by_looking(self, cx, request).await?;
-        if seen != Probe::Absent || request.ticket.is_some() {
-            return Ok(seen);
-        }
-        Ok(match self.running(cx, way, &assignment).await? {
-            Some(job) => Probe::Pending(wait(&job.request_id)),
-            None => seen,
-        })
+        // What holds may be about to change; what does not hold yet may be under way under an id that was lost.
+        let at_work = match (&seen, way) {
+            (Probe::Holds(_), way) => self.running(cx, way.contrary(), &assignment).await?.map(|_| wait_for_another()),
+            (Probe::Absent, way) if request.ticket.is_none() => self.running(cx, way, &assignment).await?.map(|job| wait(&job.request_id)),
+            _ => None,
+        };
+        Ok(at_work.map_or(seen, Probe::Pending))
     }
 }

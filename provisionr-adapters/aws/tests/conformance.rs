@@ -112,9 +112,10 @@ impl Harness for Instance {
         self.0.with(|aws| {
             let member = |group: &str| aws.group(group).is_some_and(|group| group.members.contains_key(id));
             let owner = |scim: bool| if scim { Source::Owned(Owner::new("Acme Directory")) } else { Source::Direct };
-            let groups = aws.groups().filter(|group| group.members.contains_key(id)).map(|group| {
-                Grant::direct(id, Entitlement::new("add_to_group", group.id.as_str())).from_source(owner(!group.external_ids.is_empty()))
-            });
+            let groups = aws
+                .groups()
+                .filter(|group| group.members.contains_key(id))
+                .map(|group| Grant::direct(id, Entitlement::new("add_to_group", group.id.as_str())).from_source(owner(!group.external_ids.is_empty())));
             let assigned = aws.assignments().filter(|one| one.principal == id || (one.principal_type == "GROUP" && member(&one.principal))).map(|one| {
                 let entitlement = Entitlement::new("assign_permission_set", one.permission_set.as_str()).with_param("account", "production");
                 let source = if one.principal == id { Source::Direct } else { Source::Inherited(one.principal.as_str().into()) };

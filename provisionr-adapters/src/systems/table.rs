@@ -15,6 +15,7 @@ macro_rules! types {
 }
 
 types! {
+    "aws": provisionr_aws,
     "gitlab": provisionr_gitlab,
     "okta": provisionr_okta,
     "slack": provisionr_slack,

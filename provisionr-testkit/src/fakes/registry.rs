@@ -1,5 +1,6 @@
 //! Which types of systems there are fakes of.
 
+use crate::aws::AwsFake;
 use crate::clock::FakeClock;
 use crate::gitlab::GitlabFake;
 use crate::okta::OktaFake;
@@ -16,22 +17,39 @@ pub(super) struct FakeType {
     pub(super) path: &'static str,
     /// What lets a host in who knows nothing but the systems file: fields of `credentials`, and the secrets of a new fake.
     pub(super) credentials: &'static [(&'static str, &'static str)],
+    /// What else a systems file has to say of a new fake, none of it secret.
+    pub(super) settings: &'static [(&'static str, &'static str)],
 }
 
 /// All of them.
 pub(super) const TYPES: &[FakeType] = &[
     FakeType {
+        name: "aws",
+        start: |clock| FakeSystem::with_clock(AwsFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("access_key_id", AwsFake::ACCESS_KEY_ID), ("secret_access_key", AwsFake::SECRET_ACCESS_KEY)],
+        settings: &[("region", AwsFake::REGION), ("instance_arn", AwsFake::INSTANCE), ("identity_store_id", AwsFake::IDENTITY_STORE)],
+    },
+    FakeType {
         name: "gitlab",
         start: |clock| FakeSystem::with_clock(GitlabFake::new(), clock).erased(),
         path: "",
         credentials: &[("token", GitlabFake::TOKEN)],
+        settings: &[],
     },
-    FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
+    FakeType {
+        name: "okta",
+        start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("token", OktaFake::TOKEN)],
+        settings: &[],
+    },
     FakeType {
         name: "slack",
         start: |clock| FakeSystem::with_clock(SlackFake::new(), clock).erased(),
         path: "/api",
         credentials: &[("token", SlackFake::BOT_TOKEN)],
+        settings: &[],
     },
 ];
 
