@@ -10,7 +10,7 @@ use super::{AwsFake, Operation};
 use crate::fake::FakeContext;
 use crate::message::{FakeRequest, FakeResponse};
 
-pub(super) fn admit(aws: &AwsFake, request: &FakeRequest, operation: Option<&Operation>, cx: &mut FakeContext) -> Result<(), FakeResponse> {
+pub(super) fn admit(aws: &AwsFake, request: &FakeRequest, operation: &Operation, cx: &mut FakeContext) -> Result<(), FakeResponse> {
     let no = |code: &str, why: &str| refuse(aws, cx, 400, code, json!({ "Message": why }));
     let Some(given) = request.header("authorization") else { return Err(no("MissingAuthenticationTokenException", "Missing Authentication Token")) };
     let Some(claims) = Claims::read(given) else { return Err(no("IncompleteSignatureException", "The Authorization header is not whole.")) };
@@ -23,8 +23,7 @@ pub(super) fn admit(aws: &AwsFake, request: &FakeRequest, operation: Option<&Ope
     if request.header("x-amz-security-token") != key.token.as_deref() {
         return Err(no("UnrecognizedClientException", "The security token included in the request is invalid."));
     }
-    let service = operation.map_or(claims.service, |operation| operation.service());
-    if claims.service != service || claims.region != AwsFake::REGION {
+    if claims.service != operation.service() || claims.region != AwsFake::REGION {
         return Err(no("InvalidSignatureException", "Credential should be scoped to a valid region and service."));
     }
     let at = request.header("x-amz-date").unwrap_or_default();
@@ -37,9 +36,7 @@ pub(super) fn admit(aws: &AwsFake, request: &FakeRequest, operation: Option<&Ope
         let quoted = format!("The request signature we calculated does not match. Its token was '{}'.", key.token.as_deref().unwrap_or_default());
         return Err(no("InvalidSignatureException", &quoted));
     }
-    if let Some(operation) = operation
-        && key.denied.contains(&operation.action())
-    {
+    if key.denied.contains(&operation.action()) {
         return Err(no("AccessDeniedException", &format!("User is not authorized to perform: {}", operation.action())));
     }
     cx.set_caller(claims.key_id);

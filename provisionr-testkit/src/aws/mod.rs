@@ -314,10 +314,9 @@ impl Fake for AwsFake {
     }
 
     fn admit(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> Result<(), FakeResponse> {
-        let operation = Operation::of(request);
-        if let Some(operation) = operation {
-            cx.set_route(operation.target);
-        }
+        // What it does not play is told of in any case.
+        let Some(operation) = Operation::of(request) else { return Ok(()) };
+        cx.set_route(operation.target);
         if let Some(reading) = self.limits.count(request, cx.now())
             && reading.exceeded
         {
