@@ -44,7 +44,11 @@ pub(super) fn missing(aws: &AwsFake, cx: &FakeContext, what: &str, id: &str) -> 
     if cx.route().is_some_and(|route| route.starts_with("AWSIdentityStore."))
         && let Value::Object(fields) = &mut members
     {
-        fields.extend([("ResourceType".to_owned(), what.into()), ("ResourceId".to_owned(), id.into())]);
+        fields.insert("ResourceType".to_owned(), what.into());
+        // Who was looked for by a name has no id to tell.
+        if self::id(id) {
+            fields.insert("ResourceId".to_owned(), id.into());
+        }
     }
     refuse(aws, cx, 400, "ResourceNotFoundException", members)
 }
