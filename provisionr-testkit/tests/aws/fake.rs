@@ -29,9 +29,11 @@ async fn refused(aws: &FakeSystem<AwsFake>, change: impl Fn(&mut http::Request<B
     let config = IdentityCenterConfig::new(AwsFake::REGION, AwsFake::INSTANCE, AwsFake::IDENTITY_STORE).access_keys(keys);
     let adapter = config.connect("aws", &transport).unwrap();
     let _ = adapter.find_account(&CallContext::unlimited(), &AccountQuery::by("user_name", "a@x.com")).await;
-    let code = answer.lock().unwrap().clone();
-    code
+    answer.lock().unwrap().clone()
 }
+
+/// What a caller gets wrong.
+type Spoil = fn(&mut http::Request<Bytes>);
 
 fn header(request: &mut http::Request<Bytes>, name: &'static str, change: impl Fn(&str) -> String) {
     let value = change(request.headers()[name].to_str().unwrap());
@@ -42,7 +44,7 @@ fn header(request: &mut http::Request<Bytes>, name: &'static str, change: impl F
 async fn a_request_is_held_to_its_signature() {
     let aws = AwsFake::new().with_user("a@x.com").start();
     assert_eq!(refused(&aws, |_| {}).await, "", "a request that is signed as it should be is let in");
-    let cases: [(&str, fn(&mut http::Request<Bytes>)); 9] = [
+    let cases: [(&str, Spoil); 9] = [
         ("MissingAuthenticationTokenException", |request| drop(request.headers_mut().remove("authorization"))),
         ("IncompleteSignatureException", |request| header(request, "authorization", |value| value.replace("Signature=", "Sig="))),
         ("UnrecognizedClientException", |request| header(request, "authorization", |value| value.replace(AwsFake::ACCESS_KEY_ID, "AKIAOTHER"))),
