@@ -102,7 +102,9 @@ impl IdentityCenter {
                     Some(user) if same_person(&request.who, &user) => return Ok(taken(user.account(&self.facts)?)),
                     Some(_) => {}
                     None if error.hint() == RetryHint::Never => {
-                        return Err(AdapterError::conflict("another user has the e-mail address").with_hint(RetryHint::Never));
+                        return Err(
+                            AdapterError::conflict("another user has the e-mail address, or the user name in other letters").with_hint(RetryHint::Never)
+                        );
                     }
                     None => return Err(error),
                 },

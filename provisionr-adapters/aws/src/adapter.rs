@@ -90,11 +90,30 @@ impl IdentityCenter {
     }
 }
 
-fn lacks(check: Check, why: Option<&String>, abilities: impl IntoIterator<Item = Ability>) -> Check {
-    match why {
-        Some(why) => abilities.into_iter().fold(check, |check, ability| check.lacks(ability, why.as_str())),
-        None => check,
-    }
+/// What can be asked without writing and without knowing anybody, and what cannot be done where it is refused.
+fn questions() -> Vec<(Operation, Value, Vec<Ability>)> {
+    use Ability::{CreateAccount, ListAccounts, ListGrants, ListTargets, Manage, Observe, SetState, UpdateAccount};
+    let (groups, sets) = (|| KindName::from(ADD_TO_GROUP), || KindName::from(ASSIGN_PERMISSION_SET));
+    let one = || json!({ "MaxResults": 1 });
+    let (user, group) = (|| json!({ "MemberId": { "UserId": NOBODY } }), || json!({ "GroupId": NOBODY }));
+    let named = json!({ "AlternateIdentifier": { "UniqueAttribute": { "AttributePath": "userName", "AttributeValue": NOBODY } } });
+    let whole = vec![Manage(groups()), Observe(groups()), ListTargets(groups()), ListGrants(groups())];
+    vec![
+        (look("ListUsers"), one(), vec![ListAccounts]),
+        // Nobody is made, changed or deleted unseen, and nobody's grants are looked at.
+        (look("DescribeUser"), json!({ "UserId": NOBODY }), vec![CreateAccount, UpdateAccount, SetState, Observe(groups()), Observe(sets())]),
+        (look("GetUserId"), named, vec![CreateAccount]),
+        (look("DescribeGroup"), group(), whole),
+        (look("ListGroups"), one(), vec![ListTargets(groups()), ListGrants(groups())]),
+        (look("GetGroupMembershipId"), json!({ "GroupId": NOBODY, "MemberId": { "UserId": NOBODY } }), vec![Manage(groups())]),
+        (look("ListGroupMembershipsForMember"), user(), vec![Observe(groups())]),
+        (look("ListGroupMemberships"), group(), vec![ListGrants(groups())]),
+        (look_sso("ListPermissionSets"), one(), vec![ListTargets(sets()), ListGrants(sets())]),
+        // Only the management account may ask what a person has.
+        (look_sso("ListAccountAssignmentsForPrincipal"), json!({ "PrincipalId": NOBODY, "PrincipalType": "USER" }), vec![Manage(sets()), Observe(sets())]),
+        (look_sso("ListAccountAssignmentCreationStatus"), one(), vec![Manage(sets())]),
+        (look_sso("ListAccountAssignmentDeletionStatus"), one(), vec![Manage(sets())]),
+    ]
 }
 
 /// A kind this adapter does not have.
@@ -131,22 +150,13 @@ impl Adapter for IdentityCenter {
 
     async fn check(&self, cx: &CallContext) -> Result<Check> {
         self.check_store(cx).await?;
-        let (groups, sets) = (KindName::from(ADD_TO_GROUP), KindName::from(ASSIGN_PERMISSION_SET));
-        let all = |kind: &KindName| [Ability::Manage, Ability::Observe, Ability::ListTargets, Ability::ListGrants].map(|ability| ability(kind.clone()));
-        let users = self.denied(cx, look("ListUsers"), json!({ "MaxResults": 1 })).await?;
-        let mut check = lacks(Check::new(), users.as_ref(), [Ability::ListAccounts]);
-        // Nobody is made, changed or deleted unseen.
-        let user = self.denied(cx, look("DescribeUser"), json!({ "UserId": NOBODY })).await?;
-        check = lacks(check, user.as_ref(), [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState]);
-        let hidden = self.denied(cx, look("DescribeGroup"), json!({ "GroupId": NOBODY })).await?;
-        check = lacks(check, hidden.as_ref(), all(&groups));
-        let listed = self.denied(cx, look("ListGroups"), json!({ "MaxResults": 1 })).await?;
-        check = lacks(check, listed.as_ref(), [Ability::ListTargets(groups.clone()), Ability::ListGrants(groups)]);
-        let listed = self.denied(cx, look_sso("ListPermissionSets"), json!({ "MaxResults": 1 })).await?;
-        check = lacks(check, listed.as_ref(), [Ability::ListTargets(sets.clone()), Ability::ListGrants(sets.clone())]);
-        // Only the management account may ask what a person has.
-        let held = self.denied(cx, look_sso("ListAccountAssignmentsForPrincipal"), json!({ "PrincipalId": NOBODY, "PrincipalType": "USER" })).await?;
-        Ok(lacks(check, held.as_ref(), [Ability::Manage(sets.clone()), Ability::Observe(sets)]))
+        let mut check = Check::new();
+        for (operation, body, needed_for) in questions() {
+            if let Some(why) = self.denied(cx, operation, body).await? {
+                check = needed_for.into_iter().fold(check, |check, ability| check.lacks(ability, why.as_str()));
+            }
+        }
+        Ok(check)
     }
 
     async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {

@@ -314,15 +314,22 @@ async fn what_the_keys_may_not_do_is_found_without_writing() {
     let aws = fake().start();
     let adapter = connect(&aws);
     assert!(adapter.check(&cx()).await.unwrap().lacking.is_empty());
+    assert!(aws.log().iter().all(|entry| entry.access == Some(Access::Read)));
     let (groups, sets) = ("add_to_group", "assign_permission_set");
     for (action, ability) in [
         ("identitystore:ListUsers", Ability::ListAccounts),
         ("identitystore:DescribeUser", Ability::CreateAccount),
         ("identitystore:DescribeGroup", Ability::Manage(groups.into())),
+        ("identitystore:ListGroupMembershipsForMember", Ability::Observe(groups.into())),
+        ("identitystore:ListGroupMemberships", Ability::ListGrants(groups.into())),
         ("identitystore:ListGroups", Ability::ListTargets(groups.into())),
         ("sso:ListPermissionSets", Ability::ListTargets(sets.into())),
-        ("sso:ListAccountAssignmentsForPrincipal", Ability::Manage(sets.into())),
+        ("sso:ListAccountAssignmentsForPrincipal", Ability::Observe(sets.into())),
+        ("sso:ListAccountAssignmentCreationStatus", Ability::Manage(sets.into())),
+        ("sso:ListAccountAssignmentDeletionStatus", Ability::Manage(sets.into())),
     ] {
+        let aws = fake().start();
+        let adapter = connect(&aws);
         act(&aws, "deny", json!({ "action": action }));
         let lacking = adapter.check(&cx()).await.unwrap().lacking;
         assert!(lacking.get(&ability).is_some_and(|why| why.contains(action)), "{action}: {lacking:?}");
