@@ -81,9 +81,9 @@ impl IdentityCenter {
 
     pub(crate) async fn assign(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
         let assignment = self.assignment(account, wanted)?;
-        let (direct, mut inherited) = self.held(cx, &assignment).await?;
+        let (mut direct, mut inherited) = self.held(cx, &assignment).await?;
         if direct.is_some() {
-            self.undisturbed(cx, Way::Delete, &assignment).await?;
+            (direct, inherited) = self.settled(cx, Way::Delete, &assignment).await?;
         }
         if let Some(grant) = direct.or_else(|| inherited.pop()) {
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
@@ -98,12 +98,12 @@ impl IdentityCenter {
 
     pub(crate) async fn unassign(&self, cx: &CallContext, request: &Request, account: &Account, unwanted: &Entitlement) -> Result<Outcome> {
         let assignment = self.assignment(account, unwanted)?;
-        let (direct, inherited) = self.held(cx, &assignment).await?;
+        let (mut direct, mut inherited) = self.held(cx, &assignment).await?;
+        if direct.is_none() {
+            (direct, inherited) = self.settled(cx, Way::Create, &assignment).await?;
+        }
         let receipt = inherited.into_iter().fold(Receipt::new(), Receipt::still);
-        let Some(grant) = direct else {
-            self.undisturbed(cx, Way::Create, &assignment).await?;
-            return Ok(Outcome::Unchanged(receipt.before_absent()));
-        };
+        let Some(grant) = direct else { return Ok(Outcome::Unchanged(receipt.before_absent())) };
         request.check_expected(Some(&grant))?;
         let receipt = receipt.before_grant(grant);
         match self.start(cx, Way::Delete, &assignment).await? {
@@ -117,11 +117,12 @@ impl IdentityCenter {
         }
     }
 
-    /// What is there stays so: no job is at work on the contrary, whoever began it.
-    async fn undisturbed(&self, cx: &CallContext, way: Way, assignment: &Assignment) -> Result<()> {
-        match self.running(cx, way, assignment).await? {
+    /// What is there, and stays: no job is at work on the contrary, whoever began it. One that ended after the look before is
+    /// seen by this one.
+    async fn settled(&self, cx: &CallContext, contrary: Way, assignment: &Assignment) -> Result<(Option<Grant>, Vec<Grant>)> {
+        match self.running(cx, contrary, assignment).await? {
             Some(_) => Err(AdapterError::not_ready("AWS is still at work on this assignment, and on the contrary of what is wanted")),
-            None => Ok(()),
+            None => self.held(cx, assignment).await,
         }
     }
 

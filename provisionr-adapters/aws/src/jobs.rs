@@ -21,11 +21,6 @@ pub(crate) fn wait(ticket: &str) -> Wait {
     Wait::new(WaitReason::VendorJob, LOOK_AGAIN).with_ticket(ticket).patience(PATIENCE)
 }
 
-/// A job that works on the contrary: what it leaves is looked at when it is done.
-fn wait_for_another() -> Wait {
-    Wait::new(WaitReason::VendorJob, LOOK_AGAIN).patience(PATIENCE)
-}
-
 /// Whether a job makes an assignment or takes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
@@ -119,7 +114,7 @@ impl IdentityCenter {
         Ok(None)
     }
 
-    /// What is there decides. A job matters only while it works; one without a ticket is looked for when nothing is there.
+    /// What is there decides. A job matters only while it works, on this or on the contrary.
     pub(crate) async fn probe_assignment(&self, cx: &CallContext, request: &Request, way: Way, account: &Account, wanted: &Entitlement) -> Result<Probe> {
         let assignment = self.assignment(account, wanted)?;
         if let Some(ticket) = &request.ticket
@@ -128,13 +123,18 @@ impl IdentityCenter {
         {
             return Ok(Probe::Pending(wait(ticket.as_str())));
         }
+        // Before the look: one that ends meanwhile has done what the look sees.
+        if self.running(cx, way.contrary(), &assignment).await?.is_some() {
+            return Ok(Probe::Pending(Wait::new(WaitReason::VendorJob, LOOK_AGAIN).patience(PATIENCE)));
+        }
         let seen = probe_by_looking(self, cx, request).await?;
-        // What holds may be about to change; what does not hold yet may be under way under an id that was lost.
-        let at_work = match (&seen, way) {
-            (Probe::Holds(_), way) => self.running(cx, way.contrary(), &assignment).await?.map(|_| wait_for_another()),
-            (Probe::Absent, way) if request.ticket.is_none() => self.running(cx, way, &assignment).await?.map(|job| wait(&job.request_id)),
-            _ => None,
-        };
-        Ok(at_work.map_or(seen, Probe::Pending))
+        if seen != Probe::Absent || request.ticket.is_some() {
+            return Ok(seen);
+        }
+        // What does not hold yet may be under way under an id that was lost.
+        Ok(match self.running(cx, way, &assignment).await? {
+            Some(job) => Probe::Pending(wait(&job.request_id)),
+            None => seen,
+        })
     }
 }

@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use provisionr_aws::{AccessKeys, AccessKeysProvider, IdentityCenter, IdentityCenterConfig};
+use provisionr_http::{MemoryTransport, Transport};
 use provisionr_sdk::{
     Ability, Access, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, CallContext, Change, Effect, Entitlement, ErrorKind, Found,
     Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, Result, RetryHint, Scope, Secret, Source, TargetName, Ticket, WaitReason,
@@ -155,6 +157,33 @@ async fn a_second_change_of_one_assignment_waits_for_the_job_of_the_first() {
     assert_eq!(pending(&adapter.probe(&cx(), &grant(&aws)).await.unwrap()), None);
     act(&aws, "finish_jobs", Value::Null);
     assert!(matches!(adapter.probe(&cx(), &revoke(&aws)).await.unwrap(), Probe::Holds(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_ends_between_two_looks_is_seen() {
+    for (begun, then) in [(grant as fn(&_) -> _, revoke as fn(&_) -> _), (revoke, grant)] {
+        let aws = fake().with_settings(|settings| settings.job_ms = None).start();
+        let held = aws.permission_set_arn("ReadOnly").unwrap();
+        if matches!(begun(&aws).change, Change::Revoke(_)) {
+            act(&aws, "assign", json!({ "account": "production", "permission_set": held, "user": "sarah@company.com" }));
+        }
+        ticket(&connect(&aws).apply(&cx(), &begun(&aws)).await.unwrap());
+        // All jobs end as soon as somebody has looked at what is there.
+        let (inner, fake) = (aws.transport(), aws.clone());
+        let transport = MemoryTransport::with(move |request: http::Request<Bytes>| {
+            let (inner, fake) = (inner.clone(), fake.clone());
+            async move {
+                let looked = request.headers()["x-amz-target"] == "SWBExternalService.ListAccountAssignmentsForPrincipal";
+                let answer = inner.send(request).await?;
+                if looked {
+                    act(&fake, "finish_jobs", Value::Null);
+                }
+                Ok(answer)
+            }
+        });
+        let adapter = config().access_keys(keys()).connect("aws", &transport).unwrap();
+        ticket(&adapter.apply(&cx(), &then(&aws)).await.unwrap());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -410,4 +439,6 @@ async fn short_pages_are_not_the_end() {
     let adapter = connect(&aws);
     assert_eq!(adapter.observe(&cx(), &sarah(&aws), &Scope::All).await.unwrap().grants.len(), 3);
     assert_eq!(listed(&adapter, "assign_permission_set").await.len(), 3);
+    // AWS refuses a page of more than a hundred.
+    assert_eq!(adapter.list_accounts(&cx(), &PageRequest::first().sized(1000)).await.unwrap().items.len(), 1);
 }
