@@ -2,6 +2,7 @@
 //!
 //! | feature | module | system |
 //! |---|---|---|
+//! | `aws` | [`aws`] | AWS IAM Identity Center: users, groups, permission sets in AWS accounts |
 //! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
 //! | `google` | [`google`] | Google Workspace: accounts, groups, organizational units |
 //! | `jira` | [`jira`] | Jira Cloud: accounts, groups, project roles |
@@ -13,6 +14,8 @@
 //!
 //! [`http`] is the kit they are built on, for adapters of your own.
 
+#[cfg(feature = "aws")]
+pub use provisionr_aws as aws;
 #[cfg(feature = "gitlab")]
 pub use provisionr_gitlab as gitlab;
 #[cfg(feature = "google")]

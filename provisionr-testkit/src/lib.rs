@@ -92,6 +92,7 @@
 //! assert_eq!(door.state(), json!(["sarah"]));
 //! ```
 
+pub mod aws;
 pub mod conformance;
 #[cfg(feature = "server")]
 pub mod fakes;
@@ -119,6 +120,7 @@ mod server;
 mod system;
 mod transport;
 
+pub use aws::AwsFake;
 pub use clock::FakeClock;
 pub use fake::{Fake, FakeContext};
 pub use fault::{EffectAt, Fault, FaultKind, RequestMatch};

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use provisionr_adapters::http::ReqwestTransport;
 use provisionr_adapters::systems::Systems;
 use provisionr_sdk::{AccountQuery, CallContext, Found};
-use provisionr_testkit::OktaFake;
+use provisionr_testkit::{AwsFake, OktaFake};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -164,6 +164,16 @@ async fn a_fake_behind_a_gateway_is_reached_as_the_systems_file_says() {
     let adapters = Systems::parse("systems.yaml", &fakes.systems).unwrap().connect(&ReqwestTransport::without_tls().unwrap()).unwrap();
     let found = adapters[0].find_account(&CallContext::unlimited(), &AccountQuery::by("email", "a@x.com")).await.unwrap();
     assert!(matches!(found, Found::One(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_type_with_settings_of_its_own_has_them_in_the_systems_file() {
+    let fakes = Program::start("aws:\n  users: [{ user_name: a@x.com }]\n", &["aws=0"]);
+    let adapters = Systems::parse("systems.yaml", &fakes.systems).unwrap().connect(&ReqwestTransport::without_tls().unwrap()).unwrap();
+    let cx = CallContext::unlimited();
+    let found = adapters[0].find_account(&cx, &AccountQuery::by("user_name", "a@x.com")).await.unwrap();
+    assert!(matches!(found, Found::One(_)), "{found:?}");
+    assert!(!fakes.systems.contains(AwsFake::SECRET_ACCESS_KEY));
 }
 
 #[tokio::test]

@@ -13,13 +13,13 @@ fn stage() -> Stage {
     Stage::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("story"), &["okta=0", "gitlab=0", "slack=0"])
 }
 
-fn act(stage: &Stage, place: usize, act: &str, args: Value) {
+fn act(stage: &Stage, place: usize, act: &str, args: &Value) {
     stage.fake(place, "POST", "act", &json!({ "act": act, "args": args }));
 }
 
 fn first_login(stage: &Stage) {
     let login = json!({ "extern_uid": "sarah@company.com", "email": "sarah@company.com", "username": "sarah", "name": "Sarah Chen", "provider": "saml" });
-    act(stage, GITLAB, "saml_login", login);
+    act(stage, GITLAB, "saml_login", &login);
 }
 
 /// The groups she is in, with her level.
@@ -50,7 +50,7 @@ fn she_joins_logs_in_moves_and_leaves() {
     assert_eq!(groups(&stage), [("customer-solutions".to_owned(), 20)]);
 
     // What people do by hand is theirs.
-    act(&stage, GITLAB, "set_member", json!({ "group": "handbook", "user": "sarah", "access_level": 30 }));
+    act(&stage, GITLAB, "set_member", &json!({ "group": "handbook", "user": "sarah", "access_level": 30 }));
     let plan = stage.operator("plan … --event sarah.moved.json").ended(0);
     for words in ["revoke add_to_group engineering-team", "revoke invite_to_channel #engineering-general", "update account title"] {
         assert!(plan.out.contains(words), "{words}: {}", plan.out);

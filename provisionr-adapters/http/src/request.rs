@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use provisionr_sdk::{Access, AdapterError, Call, CallContext, ErrorKind, Result};
+use provisionr_sdk::{Access, AdapterError, Call, CallContext, ErrorKind, LaneId, Result};
 use serde::Serialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -27,6 +27,7 @@ pub struct RequestBuilder<'a> {
     headers: HeaderMap,
     body: Bytes,
     access: Access,
+    lane: Option<LaneId>,
     timeout: Duration,
     problem: Option<String>,
 }
@@ -49,6 +50,7 @@ impl<'a> RequestBuilder<'a> {
             headers: client.headers.clone(),
             body: Bytes::new(),
             access,
+            lane: None,
             timeout: client.timeout,
             problem: None,
         }
@@ -101,6 +103,12 @@ impl<'a> RequestBuilder<'a> {
     /// The request only looks, whatever its method.
     pub fn read(mut self) -> Self {
         self.access = Access::Read;
+        self
+    }
+
+    /// The request counts on this lane, whatever the client's routes say of its path: for APIs that have one address for all.
+    pub fn lane(mut self, lane: impl Into<LaneId>) -> Self {
+        self.lane = Some(lane.into());
         self
     }
 
@@ -164,7 +172,11 @@ impl<'a> RequestBuilder<'a> {
         }
         let routed = self.client.routes.find(&self.method, self.path.segments());
         *request.method_mut() = self.method;
-        let (lane, cost) = routed.map_or((None, 1), |routed| (Some(routed.lane), routed.cost));
+        let (lane, cost) = match (self.lane, routed) {
+            (Some(lane), _) => (Some(lane), 1),
+            (None, Some(routed)) => (Some(routed.lane), routed.cost),
+            (None, None) => (None, 1),
+        };
         self.client.exchange(cx, &Call { lane, access: self.access, cost }, self.timeout, request).await
     }
 

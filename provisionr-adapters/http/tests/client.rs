@@ -324,3 +324,15 @@ async fn an_answer_keeps_its_content_to_itself() {
     assert_eq!(answer.access(), Access::Read);
     assert_eq!(format!("{answer:?}"), "Answer { status: 200, bytes: 25, request_id: None, .. }");
 }
+
+#[tokio::test]
+async fn a_request_may_name_its_lane_over_the_routes() {
+    let gate = Gate::default();
+    let log = gate.log.clone();
+    let cx = CallContext::new(Arc::new(gate));
+    let client = client(&answering(200, "{}")).routes(Routes::new().any("/**", "all").costing(3));
+    client.post(path![]).lane("jobs").send(&cx).await.unwrap();
+    client.post(path![]).send(&cx).await.unwrap();
+    let permits: Vec<_> = log.lock().unwrap().iter().filter(|line| line.starts_with("permit")).cloned().collect();
+    assert_eq!(permits, ["permit jobs Write 1", "permit all Write 3"]);
+}

@@ -15,6 +15,7 @@ macro_rules! types {
 }
 
 types! {
+    "aws": provisionr_aws,
     "gitlab": provisionr_gitlab,
     "google": provisionr_google,
     "jira": provisionr_jira,

@@ -1,5 +1,6 @@
 //! Which types of systems there are fakes of.
 
+use crate::aws::AwsFake;
 use crate::clock::FakeClock;
 use crate::gitlab::GitlabFake;
 use crate::google::GoogleFake;
@@ -19,41 +20,44 @@ pub(super) struct FakeType {
     pub(super) path: &'static str,
     /// What lets a host in who knows nothing but the systems file: fields of `credentials`, and the secrets of a new fake.
     pub(super) credentials: &'static [(&'static str, &'static str)],
+    /// What else a systems file has to say of a new fake, none of it secret.
+    pub(super) settings: &'static [(&'static str, &'static str)],
+}
+
+impl FakeType {
+    const fn new(name: &'static str, start: fn(FakeClock) -> FakeSystem, credentials: &'static [(&'static str, &'static str)]) -> Self {
+        Self { name, start, path: "", credentials, settings: &[] }
+    }
+
+    const fn at(self, path: &'static str) -> Self {
+        Self { path, ..self }
+    }
+
+    const fn with(self, settings: &'static [(&'static str, &'static str)]) -> Self {
+        Self { settings, ..self }
+    }
+}
+
+/// Runs a new fake by a clock.
+macro_rules! start {
+    ($fake:ident) => {
+        |clock| FakeSystem::with_clock($fake::new(), clock).erased()
+    };
 }
 
 /// All of them.
 pub(super) const TYPES: &[FakeType] = &[
-    FakeType {
-        name: "gitlab",
-        start: |clock| FakeSystem::with_clock(GitlabFake::new(), clock).erased(),
-        path: "",
-        credentials: &[("token", GitlabFake::TOKEN)],
-    },
-    FakeType {
-        name: "google",
-        start: |clock| FakeSystem::with_clock(GoogleFake::new(), clock).erased(),
-        path: "",
-        credentials: &[("access_token", GoogleFake::TOKEN)],
-    },
-    FakeType {
-        name: "jira",
-        start: |clock| FakeSystem::with_clock(JiraFake::new(), clock).erased(),
-        path: JiraFake::GATEWAY,
-        credentials: &[("bearer", JiraFake::SCOPED_TOKEN)],
-    },
-    FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
-    FakeType {
-        name: "salesforce",
-        start: |clock| FakeSystem::with_clock(SalesforceFake::new(), clock).erased(),
-        path: "",
-        credentials: &[("token", SalesforceFake::TOKEN)],
-    },
-    FakeType {
-        name: "slack",
-        start: |clock| FakeSystem::with_clock(SlackFake::new(), clock).erased(),
-        path: "/api",
-        credentials: &[("token", SlackFake::BOT_TOKEN)],
-    },
+    FakeType::new("aws", start!(AwsFake), &[("access_key_id", AwsFake::ACCESS_KEY_ID), ("secret_access_key", AwsFake::SECRET_ACCESS_KEY)]).with(&[
+        ("region", AwsFake::REGION),
+        ("instance_arn", AwsFake::INSTANCE),
+        ("identity_store_id", AwsFake::IDENTITY_STORE),
+    ]),
+    FakeType::new("gitlab", start!(GitlabFake), &[("token", GitlabFake::TOKEN)]),
+    FakeType::new("google", start!(GoogleFake), &[("access_token", GoogleFake::TOKEN)]),
+    FakeType::new("jira", start!(JiraFake), &[("bearer", JiraFake::SCOPED_TOKEN)]).at(JiraFake::GATEWAY),
+    FakeType::new("okta", start!(OktaFake), &[("token", OktaFake::TOKEN)]),
+    FakeType::new("salesforce", start!(SalesforceFake), &[("token", SalesforceFake::TOKEN)]),
+    FakeType::new("slack", start!(SlackFake), &[("token", SlackFake::BOT_TOKEN)]).at("/api"),
 ];
 
 pub(super) fn named(name: &str) -> Option<&'static FakeType> {

@@ -1,0 +1,269 @@
+//! What the host says about its instance, and what follows from it: clients, lanes, descriptor.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use provisionr_http::{HttpClient, Transport};
+use provisionr_sdk::{
+    Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Contention, Descriptor, Kind, Lane, Owner, Param, Result, Search,
+    Suspension, SystemName, Transition, did_you_mean,
+};
+
+use crate::adapter::IdentityCenter;
+use crate::assignments::{ASSIGN_PERMISSION_SET, AssignPermissionSet};
+use crate::client::{ASSIGN, Client, LANES, READ, STORE};
+use crate::credentials::{AccessKeysProvider, Kept};
+use crate::errors;
+use crate::groups::{ADD_TO_GROUP, AddToGroup};
+use crate::sign::Signature;
+use crate::wire::{TEXTS, is_aws_account};
+
+/// One instance of IAM Identity Center, and how it is entered. `Debug` shows no credential.
+///
+/// ```
+/// use provisionr_aws::{AccessKeys, IdentityCenterConfig};
+/// use provisionr_http::MemoryTransport;
+/// use provisionr_sdk::{Adapter, Secret};
+///
+/// # let http = MemoryTransport::new(|_| http::Response::default());
+/// let aws = IdentityCenterConfig::new("eu-west-1", "arn:aws:sso:::instance/ssoins-1234567890abcdef", "d-1234567890")
+///     .access_keys(AccessKeys::new("AKIAEXAMPLE", Secret::new("key")))
+///     .account("production", "111111111111")
+///     .connect("aws", &http)?;
+/// assert!(aws.descriptor().kinds.get(&"assign_permission_set".into()).is_some());
+/// # Ok::<_, provisionr_sdk::AdapterError>(())
+/// ```
+#[derive(Clone)]
+pub struct IdentityCenterConfig {
+    region: String,
+    instance: String,
+    identity_store: String,
+    url: Option<String>,
+    keys: Option<Arc<dyn AccessKeysProvider>>,
+    accounts: BTreeMap<String, String>,
+    scim: String,
+    issuer: Option<String>,
+}
+
+impl IdentityCenterConfig {
+    /// The instance with this ARN and identity store, in its home region. The console shows all three under *Settings*.
+    pub fn new(region: impl Into<String>, instance_arn: impl Into<String>, identity_store_id: impl Into<String>) -> Self {
+        Self {
+            region: region.into(),
+            instance: instance_arn.into(),
+            identity_store: identity_store_id.into(),
+            url: None,
+            keys: None,
+            accounts: BTreeMap::new(),
+            scim: "the identity provider behind SCIM".to_owned(),
+            issuer: None,
+        }
+    }
+
+    /// Enters with the keys this provider hands out.
+    #[must_use]
+    pub fn access_keys(mut self, provider: impl AccessKeysProvider) -> Self {
+        self.keys = Some(Arc::new(provider));
+        self
+    }
+
+    /// Sends everything to this address, a proxy or a fake; the region's own two addresses unless set.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Names an AWS account, by its 12 digits. Policies, grants and lists then have it by this name.
+    #[must_use]
+    pub fn account(mut self, name: impl Into<String>, id: impl Into<String>) -> Self {
+        self.accounts.insert(name.into(), id.into());
+        self
+    }
+
+    /// Names the identity provider that users and groups come from over SCIM, for people who read that something is its.
+    #[must_use]
+    pub fn scim(mut self, owner: impl Into<String>) -> Self {
+        self.scim = owner.into();
+        self
+    }
+
+    /// People are also found by what this issuer calls them: the key `external_id`.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The adapter of this instance. Nothing is sent.
+    ///
+    /// # Errors
+    /// `InvalidConfig` when there are no keys, an id is none, or an AWS account has two names.
+    pub fn connect(self, system: impl Into<SystemName>, http: &(impl Transport + Clone)) -> Result<IdentityCenter> {
+        let wrong = |why: String| Err(AdapterError::invalid_config(why));
+        let Some(provider) = self.keys else { return wrong("AWS needs access keys, or a provider of them".to_owned()) };
+        if self.region.is_empty() || !self.region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            return wrong("the region is the home region of the instance, such as `eu-west-1`".to_owned());
+        }
+        if !self.instance.starts_with("arn:aws") || !self.instance.contains(":sso:::instance/") {
+            return wrong("the instance is an ARN such as `arn:aws:sso:::instance/ssoins-1234567890abcdef`".to_owned());
+        }
+        let mut names = BTreeMap::new();
+        for (name, id) in &self.accounts {
+            if !is_aws_account(id) {
+                return wrong(format!("the AWS account `{name}` needs an id of 12 digits"));
+            }
+            if is_aws_account(name) {
+                return wrong(format!("`{name}` is an id, and no name of an AWS account"));
+            }
+            if let Some(other) = names.insert(id.clone(), name.clone()) {
+                return wrong(format!("the AWS account {id} is called `{other}` and `{name}`; a grant has one name"));
+            }
+        }
+        let keys = Arc::new(Kept::new(provider));
+        let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let client = |service: &'static str| {
+            let url = self.url.clone().unwrap_or_else(|| format!("https://{service}.{}.{suffix}", self.region));
+            let signature = Signature { keys: keys.clone(), region: self.region.clone(), service };
+            Ok::<_, AdapterError>(HttpClient::new(url, http)?.auth(signature).classifier(errors::classify).request_id_header("x-amzn-requestid"))
+        };
+        let client = Client { sso: client("sso")?, store: client("identitystore")?, instance: self.instance, identity_store: self.identity_store };
+        let attributes = attributes();
+        let facts = Facts {
+            scim: Owner::new(self.scim),
+            attributes: attributes.iter().map(|attribute| attribute.name).collect(),
+            ids: self.accounts,
+            names,
+            issuer: self.issuer,
+        };
+        let descriptor = descriptor(system.into(), attributes, facts.issuer.is_some());
+        Ok(IdentityCenter { client, descriptor, facts })
+    }
+}
+
+impl fmt::Debug for IdentityCenterConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityCenterConfig").field("region", &self.region).field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+/// What of the configuration is needed at work.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) scim: Owner,
+    pub(crate) attributes: Vec<&'static str>,
+    pub(crate) issuer: Option<String>,
+    ids: BTreeMap<String, String>,
+    names: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// The 12 digits of an AWS account. One that has a name is known by it alone: a grant under two keys would be two.
+    pub(crate) fn account_id(&self, account: &str) -> Result<String> {
+        if let Some(id) = self.ids.get(account) {
+            return Ok(id.clone());
+        }
+        match self.names.get(account) {
+            Some(name) => {
+                Err(AdapterError::invalid_request(format!("the AWS account {account} is called `{name}` in the settings of this system; use the name")))
+            }
+            None if is_aws_account(account) => Ok(account.to_owned()),
+            None => {
+                let help = did_you_mean(account, self.ids.keys().map(String::as_str)).unwrap_or_else(|| "none has a name".to_owned());
+                Err(AdapterError::invalid_request(format!("no AWS account is called `{account}` in the settings of this system; {help}")))
+            }
+        }
+    }
+
+    pub(crate) fn account_name(&self, id: &str) -> String {
+        self.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+}
+
+fn attributes() -> Vec<Attribute> {
+    let filled = [
+        Attribute::new("userName").from("email").required().unique(),
+        Attribute::new("email").from("email").required().unique(),
+        Attribute::new("givenName").from("first_name").required(),
+        Attribute::new("familyName").from("last_name").required(),
+        Attribute::new("displayName").from("display_name").required(),
+        Attribute::new("title").from("job_title"),
+        Attribute::new("userType").from("employment_type"),
+    ];
+    let more = ["phoneNumber"].into_iter().chain(TEXTS);
+    let more: Vec<_> = more.filter(|name| !filled.iter().any(|attribute| attribute.name == *name)).map(Attribute::new).collect();
+    filled.into_iter().chain(more).collect()
+}
+
+fn accounts(attributes: Vec<Attribute>, by_issuer: bool) -> AccountFacts {
+    use AccountState::{Active, Deleted, Suspended};
+    let facts = attributes.into_iter().fold(AccountFacts::new(), AccountFacts::attribute);
+    let facts = facts.found_by("user_name", Search::Exact).found_by("email", Search::Exact);
+    let facts = if by_issuer { facts.found_by("external_id", Search::Exact) } else { facts };
+    facts
+        .suspension(Suspension::RevokeAll)
+        .created(ChangeFacts::unique("user_name").calls(STORE, 4))
+        .updated(ChangeFacts::set().calls(STORE, 2))
+        .moved(ChangeFacts::set().irreversible().calls(STORE, 2))
+        .found_with(STORE, 1)
+        .transition(
+            Transition::new([Active, Suspended], Deleted)
+                .destroys("the account with its id, which assignments and applications go by")
+                .destroys("memberships in groups")
+                .frees("the user name")
+                .irreversible(),
+        )
+}
+
+/// After a write AWS may be asked where it is not known yet; it says so itself of its conflicts, and nowhere how long that
+/// takes. A minute is twice what callers are known to wait before they look again.
+const LAG: Duration = Duration::from_secs(60);
+
+fn descriptor(system: SystemName, attributes: Vec<Attribute>, by_issuer: bool) -> Descriptor {
+    let membership = ChangeFacts::set().lag(LAG, 2).calls(STORE, 3);
+    let groups = Kind::per_target::<AddToGroup>(ADD_TO_GROUP)
+        .doc("Puts a person into a group of the identity store")
+        .target_noun("group")
+        .needs(AccountNeed::Known)
+        .cascade(ASSIGN_PERMISSION_SET, "Permission sets that are assigned to the group go with the membership")
+        .granting(membership.clone())
+        .revoking(membership)
+        .scope("identitystore:DescribeGroup")
+        .scope("identitystore:GetGroupId")
+        .scope("identitystore:ListGroups")
+        .scope("identitystore:GetGroupMembershipId")
+        .scope("identitystore:ListGroupMemberships")
+        .scope("identitystore:ListGroupMembershipsForMember")
+        .scope("identitystore:CreateGroupMembership")
+        .scope("identitystore:DeleteGroupMembership");
+    let assignment = ChangeFacts::set().lag(LAG, 2).calls(READ, 2).calls(ASSIGN, 1);
+    let sets = Kind::per_target::<AssignPermissionSet>(ASSIGN_PERMISSION_SET)
+        .doc("Assigns a permission set to a person in one AWS account")
+        .target_noun("permission set")
+        .key(Param::text("account").doc("the AWS account: its name in the settings of the system, or its 12 digits"))
+        .needs(AccountNeed::Known)
+        .contention(Contention::PerPair)
+        .granting(assignment.clone())
+        .revoking(assignment)
+        .scope("sso:ListPermissionSets")
+        .scope("sso:DescribePermissionSet")
+        .scope("sso:ListAccountAssignmentsForPrincipal")
+        .scope("sso:ListAccountAssignments")
+        .scope("sso:ListAccountsForProvisionedPermissionSet")
+        .scope("sso:CreateAccountAssignment")
+        .scope("sso:DeleteAccountAssignment")
+        .scope("sso:DescribeAccountAssignmentCreationStatus")
+        .scope("sso:DescribeAccountAssignmentDeletionStatus")
+        .scope("sso:ListAccountAssignmentCreationStatus")
+        .scope("sso:ListAccountAssignmentDeletionStatus");
+    let mut descriptor = Descriptor::new(system, "aws").accounts(accounts(attributes, by_issuer)).kind(groups).kind(sets).can(Ability::ListAccounts);
+    for kind in [ADD_TO_GROUP, ASSIGN_PERMISSION_SET] {
+        descriptor = descriptor.can(Ability::ListTargets(kind.into())).can(Ability::ListGrants(kind.into()));
+    }
+    LANES.iter().fold(descriptor, |descriptor, (name, requests)| {
+        let lane = Lane::new(*name).window(*requests, Duration::from_secs(1));
+        descriptor.lane(if *name == ASSIGN { lane.concurrency(10) } else { lane })
+    })
+}

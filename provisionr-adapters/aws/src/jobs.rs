@@ -1,0 +1,140 @@
+//! Jobs that make and take assignments: begun, looked at, and found again when their ids are lost.
+
+use std::time::Duration;
+
+use provisionr_http::{Answer, plain};
+use provisionr_sdk::{Account, AdapterError, CallContext, Entitlement, Probe, Request, Result, VendorRequestId, Wait, WaitReason, probe_by_looking};
+use serde_json::{Value, json};
+
+use crate::adapter::IdentityCenter;
+use crate::assignments::Assignment;
+use crate::client::{Operation, assign, look_sso};
+use crate::errors::is_missing;
+use crate::wire::Job;
+
+/// Jobs take seconds; the Terraform provider looks every five.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Twice what the Terraform provider waits.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub(crate) fn wait(ticket: &str) -> Wait {
+    Wait::new(WaitReason::VendorJob, LOOK_AGAIN).with_ticket(ticket).patience(PATIENCE)
+}
+
+/// Whether a job makes an assignment or takes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Create,
+    Delete,
+}
+
+/// What became of a job as it was begun.
+pub(crate) enum Started {
+    Done(Option<VendorRequestId>),
+    Working(String, Option<VendorRequestId>),
+    Failed(AdapterError),
+}
+
+impl Way {
+    pub(crate) fn start(self) -> Operation {
+        match self {
+            Self::Create => assign("CreateAccountAssignment"),
+            Self::Delete => assign("DeleteAccountAssignment"),
+        }
+    }
+
+    fn contrary(self) -> Self {
+        match self {
+            Self::Create => Self::Delete,
+            Self::Delete => Self::Create,
+        }
+    }
+
+    fn field(self) -> &'static str {
+        match self {
+            Self::Create => "AccountAssignmentCreationStatus",
+            Self::Delete => "AccountAssignmentDeletionStatus",
+        }
+    }
+
+    fn job(self, answer: &Answer) -> Result<Job> {
+        let mut body: Value = answer.json()?;
+        let job = body.get_mut(self.field()).map(Value::take).unwrap_or_default();
+        serde_json::from_value(job).map_err(|_| answer.unreadable("the answer holds no job where AWS describes one"))
+    }
+
+    /// A failed job comes with status 200.
+    pub(crate) fn started(self, answer: &Answer) -> Result<Started> {
+        let job = self.job(answer)?;
+        match job.status.as_str() {
+            "SUCCEEDED" => Ok(Started::Done(answer.request_id())),
+            "IN_PROGRESS" if !job.request_id.is_empty() => Ok(Started::Working(job.request_id, answer.request_id())),
+            "FAILED" => {
+                let why = job.failure_reason.as_deref().and_then(plain).unwrap_or_else(|| "AWS gives no reason".to_owned());
+                // What a job did before it failed it does not say.
+                Ok(Started::Failed(AdapterError::other(format!("the job failed: {why}")).with_code("FAILED").effect_unknown()))
+            }
+            other => Err(answer.unreadable(format!("unknown status of a job `{other}`"))),
+        }
+    }
+}
+
+impl IdentityCenter {
+    async fn job(&self, cx: &CallContext, way: Way, id: &str) -> Result<Option<Job>> {
+        let (operation, body) = match way {
+            Way::Create => ("DescribeAccountAssignmentCreationStatus", json!({ "AccountAssignmentCreationRequestId": id })),
+            Way::Delete => ("DescribeAccountAssignmentDeletionStatus", json!({ "AccountAssignmentDeletionRequestId": id })),
+        };
+        match self.client.call(cx, look_sso(operation), body).await {
+            Ok(answer) => way.job(&answer).map(Some),
+            // AWS forgets jobs after a while.
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A job under way for this assignment, whoever began it. The list has ids alone; what a job is about is a call each, and
+    /// AWS works on no more than ten.
+    pub(crate) async fn running(&self, cx: &CallContext, way: Way, assignment: &Assignment) -> Result<Option<Job>> {
+        let (operation, items) = match way {
+            Way::Create => ("ListAccountAssignmentCreationStatus", "AccountAssignmentsCreationStatus"),
+            Way::Delete => ("ListAccountAssignmentDeletionStatus", "AccountAssignmentsDeletionStatus"),
+        };
+        let under_way: Vec<Job> = self.client.all(cx, look_sso(operation), items, &json!({ "Filter": { "Status": "IN_PROGRESS" } })).await?;
+        for Job { request_id, .. } in under_way {
+            let Some(job) = self.job(cx, way, &request_id).await? else { continue };
+            let same = job.status == "IN_PROGRESS"
+                && job.principal_id.as_ref() == Some(&assignment.user)
+                && job.permission_set_arn.as_ref() == Some(&assignment.set)
+                && job.target_id.as_ref() == Some(&assignment.aws_account);
+            if same {
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is there decides. A job matters only while it works, on this or on the contrary.
+    pub(crate) async fn probe_assignment(&self, cx: &CallContext, request: &Request, way: Way, account: &Account, wanted: &Entitlement) -> Result<Probe> {
+        let assignment = self.assignment(account, wanted)?;
+        if let Some(ticket) = &request.ticket
+            && let Some(job) = self.job(cx, way, ticket.as_str()).await?
+            && job.status == "IN_PROGRESS"
+        {
+            return Ok(Probe::Pending(wait(ticket.as_str())));
+        }
+        // Before the look: one that ends meanwhile has done what the look sees.
+        if self.running(cx, way.contrary(), &assignment).await?.is_some() {
+            return Ok(Probe::Pending(Wait::new(WaitReason::VendorJob, LOOK_AGAIN).patience(PATIENCE)));
+        }
+        let seen = probe_by_looking(self, cx, request).await?;
+        if seen != Probe::Absent || request.ticket.is_some() {
+            return Ok(seen);
+        }
+        // What does not hold yet may be under way under an id that was lost.
+        Ok(match self.running(cx, way, &assignment).await? {
+            Some(job) => Probe::Pending(wait(&job.request_id)),
+            None => seen,
+        })
+    }
+}
