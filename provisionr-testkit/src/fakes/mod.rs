@@ -176,6 +176,9 @@ fn systems_file(arguments: &Arguments, served: &[Served], folder: &TempDir) -> i
     let mut put = |line: String| text.write_str(&line).map_err(|_| io::Error::from(io::ErrorKind::Other));
     for (wanted, served) in arguments.fakes.iter().zip(served) {
         put(format!("  {}:\n    type: {}\n    url: {}\n", quoted(&wanted.name), wanted.kind.name, quoted(&format!("{}{}", served.url, wanted.kind.path))))?;
+        for (field, value) in wanted.kind.more {
+            put(format!("    {field}: {}\n", quoted(value)))?;
+        }
         if !wanted.kind.credentials.is_empty() {
             put("    credentials:\n".to_owned())?;
         }

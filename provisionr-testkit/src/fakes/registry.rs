@@ -1,6 +1,7 @@
 //! Which types of systems there are fakes of.
 
 use crate::clock::FakeClock;
+use crate::github::GithubFake;
 use crate::gitlab::GitlabFake;
 use crate::okta::OktaFake;
 use crate::slack::SlackFake;
@@ -16,22 +17,39 @@ pub(super) struct FakeType {
     pub(super) path: &'static str,
     /// What lets a host in who knows nothing but the systems file: fields of `credentials`, and the secrets of a new fake.
     pub(super) credentials: &'static [(&'static str, &'static str)],
+    /// What else a systems file has to say: fields beside `url` and `credentials`.
+    pub(super) more: &'static [(&'static str, &'static str)],
 }
 
 /// All of them.
 pub(super) const TYPES: &[FakeType] = &[
     FakeType {
+        name: "github",
+        start: |clock| FakeSystem::with_clock(GithubFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("token", GithubFake::TOKEN)],
+        more: &[("organization", GithubFake::ORG)],
+    },
+    FakeType {
         name: "gitlab",
         start: |clock| FakeSystem::with_clock(GitlabFake::new(), clock).erased(),
         path: "",
         credentials: &[("token", GitlabFake::TOKEN)],
+        more: &[],
     },
-    FakeType { name: "okta", start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(), path: "", credentials: &[("token", OktaFake::TOKEN)] },
+    FakeType {
+        name: "okta",
+        start: |clock| FakeSystem::with_clock(OktaFake::new(), clock).erased(),
+        path: "",
+        credentials: &[("token", OktaFake::TOKEN)],
+        more: &[],
+    },
     FakeType {
         name: "slack",
         start: |clock| FakeSystem::with_clock(SlackFake::new(), clock).erased(),
         path: "/api",
         credentials: &[("token", SlackFake::BOT_TOKEN)],
+        more: &[],
     },
 ];
 
