@@ -95,6 +95,7 @@
 pub mod conformance;
 #[cfg(feature = "server")]
 pub mod fakes;
+pub mod github;
 pub mod gitlab;
 pub mod okta;
 pub mod slack;
@@ -119,6 +120,7 @@ mod transport;
 pub use clock::FakeClock;
 pub use fake::{Fake, FakeContext};
 pub use fault::{EffectAt, Fault, FaultKind, RequestMatch};
+pub use github::GithubFake;
 pub use gitlab::GitlabFake;
 pub use limit::{Limit, LimitReading, Limits};
 pub use link::{Act, ActError, FakeEvent};
