@@ -114,7 +114,8 @@ fn lacking(check: Check, [members, repositories]: [u8; 2], why: &str) -> Check {
             check = check.lacks(Ability::Manage(kind.into()), format!("{why} {name}"));
         }
         if level < 1 {
-            check = Github::about(kind).into_iter().fold(check, |check, ability| check.lacks(ability, format!("{why} {name}")));
+            let about = Github::about(kind).into_iter().filter(|ability| kind != ADD_TO_ORG || *ability != Ability::ListTargets(kind.into()));
+            check = about.fold(check, |check, ability| check.lacks(ability, format!("{why} {name}")));
         }
     }
     if members < 2 { check.lacks(Ability::Withdraw, format!("{why} members / admin:org")) } else { check }

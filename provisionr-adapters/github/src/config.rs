@@ -177,5 +177,7 @@ fn descriptor(system: SystemName, synced_teams: bool) -> Descriptor {
         let name = kind.name.clone();
         descriptor.kind(kind).can(Ability::ListTargets(name.clone())).can(Ability::ListGrants(name))
     });
+    // There is one, and it has been named.
+    let descriptor = descriptor.cannot(&Ability::ListTargets(ADD_TO_ORG.into()));
     lanes().into_iter().fold(descriptor, Descriptor::lane)
 }

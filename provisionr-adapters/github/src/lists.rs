@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Github;
-use crate::look::COLLABORATORS;
+use crate::look::{COLLABORATORS, UNSEEN_TEAMS};
 use crate::orgs::{ADD_TO_ORG, entitlement, paging};
 use crate::repositories::{GRANT_REPOSITORY, collaborator_grants, invitation_grant};
 use crate::teams::{ADD_TO_TEAM, owners};
@@ -105,7 +105,6 @@ impl Github {
 
     pub(crate) async fn targets(&self, cx: &CallContext, kind: &str, page: &PageRequest) -> Result<Page<Target>> {
         match kind {
-            ADD_TO_ORG => Ok(Page::last(vec![self.org_target()])),
             ADD_TO_TEAM => {
                 let rows = self.client.get(path!["orgs", self.organization, "teams"]).page::<TeamRow>(cx, page, &paging()).await?;
                 let mut items = Vec::new();
@@ -126,12 +125,14 @@ impl Github {
     pub(crate) async fn grants(&self, cx: &CallContext, scope: &ListScope, page: &PageRequest) -> Result<Page<Grant>> {
         let kind = scope.kind().as_str();
         match scope {
+            // Invitations to repositories are listed by repository alone, so that such a list could not be whole.
+            ListScope::Account(kind, _) if *kind == *GRANT_REPOSITORY => Err(AdapterError::unsupported("the repositories of one person as a list")),
             ListScope::Account(kind, account) => {
                 let account = Account::new(account.clone(), AccountState::Active);
                 let seen = self.look(cx, &account, &Scope::Kinds(vec![kind.clone()])).await?;
                 let complete = seen.coverage.covers_kind(kind);
                 let page = Page::last(seen.grants);
-                Ok(if complete { page } else { page.incomplete("open invitations of people outside the organization are listed by repository alone") })
+                Ok(if complete { page } else { page.incomplete(UNSEEN_TEAMS) })
             }
             ListScope::Target(_, target) if kind == ADD_TO_ORG && !self.is_ours(target.as_str()) => {
                 Err(AdapterError::target_not_found("this adapter works for another organization"))

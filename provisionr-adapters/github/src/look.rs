@@ -12,7 +12,7 @@ use crate::adapter::Github;
 use crate::orgs::ADD_TO_ORG;
 use crate::repositories::GRANT_REPOSITORY;
 use crate::teams::ADD_TO_TEAM;
-use crate::wire::{Connection, Data, Node, RepositoryNode, TeamNode, User};
+use crate::wire::{Connection, Data, Node, Organization, RepositoryNode, TeamNode, User};
 
 macro_rules! team_fields {
     () => {
@@ -44,14 +44,14 @@ const NODES: &str = concat!(
 );
 
 const TEAMS: &str = concat!(
-    "query Teams($org: String!, $login: String!, $cursor: String) { organization(login: $org) { \
+    "query Teams($org: String!, $login: String!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
      page: teams(first: 100, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
     team_fields!(),
     " } } } }"
 );
 
 const REPOSITORIES: &str = concat!(
-    "query Repositories($org: String!, $login: String!, $cursor: String) { organization(login: $org) { \
+    "query Repositories($org: String!, $login: String!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
      page: repositories(first: 100, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
     repository_fields!(),
     " } } } }"
@@ -78,9 +78,14 @@ struct InOrganization<T> {
 
 #[derive(serde::Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
+#[serde(rename_all = "camelCase")]
 struct Paged<T> {
+    #[serde(default)]
+    viewer_can_administer: bool,
     page: Connection<T>,
 }
+
+pub(crate) const UNSEEN_TEAMS: &str = "secret teams are seen by owners of the organization alone, and the credential is not one's";
 
 const NOT_SEEN: &str = "the team or repository is not to be seen";
 
@@ -108,18 +113,19 @@ impl Github {
         Ok(self.nodes(cx, &[id.to_owned()], user).await?.pop().flatten())
     }
 
-    /// All teams, or all repositories, with what the person has there.
-    async fn everywhere<T: DeserializeOwned>(&self, cx: &CallContext, query: &str, user: &User) -> Result<Vec<T>> {
+    /// All teams, or all repositories, with what the person has there; and whether the credential is an owner's.
+    async fn everywhere<T: DeserializeOwned>(&self, cx: &CallContext, query: &str, user: &User) -> Result<(Vec<T>, bool)> {
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let found: InOrganization<T> = self.graphql(cx, query, json!({ "org": self.organization, "login": user.login, "cursor": cursor })).await?;
-            let page = found.organization.ok_or_else(|| AdapterError::not_found_unclear("the organization is not to be seen"))?.page;
+            let found = found.organization.ok_or_else(|| AdapterError::not_found_unclear("the organization is not to be seen"))?;
+            let (page, owner) = (found.page, found.viewer_can_administer);
             let next = page.next().map(str::to_owned);
             all.extend(page.edges);
             match next {
                 Some(next) if cursor.as_ref() == Some(&next) => return Err(AdapterError::protocol("the list goes in circles")),
                 Some(next) => cursor = Some(next),
-                None => return Ok(all),
+                None => return Ok((all, owner)),
             }
         }
     }
@@ -139,7 +145,7 @@ impl Github {
         let ids: Vec<String> = asked.keys().cloned().collect();
         for ((id, kind), node) in asked.into_iter().zip(self.nodes(cx, &ids, &user).await?) {
             let held = match node {
-                Some(Node::Team(team)) if kind == ADD_TO_TEAM && self.is_ours(&team.organization.login) => self.team_grants(cx, &team, &user).await?,
+                Some(Node::Team(team)) if kind == ADD_TO_TEAM && self.is_ours(&team.organization.login) => self.team_grants(cx, &team, &user).await?.0,
                 Some(Node::Repository(repository)) if kind == GRANT_REPOSITORY && self.is_ours(&repository.owner.login) => {
                     self.with_invitation(cx, &repository, &user).await?.0
                 }
@@ -152,10 +158,13 @@ impl Github {
             coverage = coverage.target(kind, id);
         }
         if scope.targets(ADD_TO_TEAM).is_none() && scope.wants_kind(ADD_TO_TEAM) {
-            for team in self.everywhere::<TeamNode>(cx, TEAMS, &user).await? {
-                grants.extend(self.team_grants(cx, &team, &user).await?);
+            let (teams, owner) = self.everywhere::<TeamNode>(cx, TEAMS, &user).await?;
+            for team in teams {
+                grants.extend(self.team_grants(cx, &team, &user).await?.0);
+                coverage = coverage.target(ADD_TO_TEAM, team.id);
             }
-            coverage = coverage.kind(ADD_TO_TEAM);
+            let whole = owner || self.installation.is_some();
+            coverage = if whole { coverage.kind(ADD_TO_TEAM) } else { coverage.unseen(ADD_TO_TEAM, None, UNSEEN_TEAMS) };
         }
         if scope.targets(GRANT_REPOSITORY).is_none() && scope.wants_kind(GRANT_REPOSITORY) {
             let (held, seen) = self.look_everywhere(cx, &user, coverage).await?;
@@ -180,19 +189,34 @@ impl Github {
     }
 
     /// All that a person has in repositories. Members have no open invitations there; those of others are listed by repository alone.
-    async fn look_everywhere(&self, cx: &CallContext, user: &User, coverage: Coverage) -> Result<(Vec<Grant>, Coverage)> {
-        let mut grants = Vec::new();
-        for repository in self.everywhere::<RepositoryNode>(cx, REPOSITORIES, user).await? {
-            grants.extend(Self::repository_grants(&repository, user)?);
-        }
+    async fn look_everywhere(&self, cx: &CallContext, user: &User, mut coverage: Coverage) -> Result<(Vec<Grant>, Coverage)> {
+        let (repositories, _) = self.everywhere::<RepositoryNode>(cx, REPOSITORIES, user).await?;
+        let (mut grants, count) = (Vec::new(), repositories.len());
         let member = self.membership(cx, user).await?.is_some_and(|membership| membership.state == "active");
-        Ok(if member {
-            (grants, coverage.kind(GRANT_REPOSITORY))
+        for repository in repositories {
+            grants.extend(Self::repository_grants(&repository, user)?);
+            let held = grants.last().is_some_and(|grant: &Grant| grant.entitlement.target == *repository.id);
+            coverage = if member || held { coverage.target(GRANT_REPOSITORY, repository.id) } else { coverage };
+        }
+        let gap = if !self.sees_all(cx, count).await? {
+            Some("the credential does not see every repository of the organization")
+        } else if !member {
+            Some("invitations of people who are not in the organization are listed by repository alone")
         } else {
-            let why = "invitations of people who are not in the organization are listed by repository alone";
-            let seen: Vec<_> = grants.iter().map(|grant| grant.entitlement.target.clone()).collect();
-            let coverage = seen.into_iter().fold(coverage, |coverage, target| coverage.target(GRANT_REPOSITORY, target));
-            (grants, coverage.unseen(GRANT_REPOSITORY, None, why))
-        })
+            None
+        };
+        Ok((grants, match gap {
+            None => coverage.kind(GRANT_REPOSITORY),
+            Some(why) => coverage.unseen(GRANT_REPOSITORY, None, why),
+        }))
+    }
+
+    /// Whether these are all repositories: an app may be installed in some, a token be for some.
+    async fn sees_all(&self, cx: &CallContext, count: usize) -> Result<bool> {
+        if let Some(installation) = &self.installation {
+            return Ok(installation.facts(cx).await?.repository_selection == "all");
+        }
+        let organization: Organization = self.client.get(path!["orgs", self.organization]).send(cx).await?.json()?;
+        Ok(organization.total_private_repos.is_some_and(|private| private + organization.public_repos <= count))
     }
 }

@@ -26,6 +26,10 @@ pub(crate) fn owners() -> Source {
     Source::Rule(Owner::new("owners of the organization maintain every team they are in"))
 }
 
+fn owned(owner: &Owner, slug: &str) -> AdapterError {
+    AdapterError::owned_elsewhere(format!("{owner} decides who is in `{slug}`"))
+}
+
 fn below() -> Source {
     Source::Rule(Owner::new("a team below it"))
 }
@@ -50,7 +54,7 @@ impl Github {
     }
 
     /// What a person has in a team that was looked at.
-    pub(crate) async fn team_grants(&self, cx: &CallContext, team: &TeamNode, user: &User) -> Result<Vec<Grant>> {
+    pub(crate) async fn team_grants(&self, cx: &CallContext, team: &TeamNode, user: &User) -> Result<(Vec<Grant>, Option<Owner>)> {
         let of = |edges: &[TeamEdge]| edges.iter().find(|edge| edge.node.database_id == Some(user.id)).map(|edge| edge.role.clone());
         let grant = |role: &str| Grant::direct(user.id.to_string(), entitlement(ADD_TO_TEAM, team.id.as_str(), role));
         let mut grants = Vec::new();
@@ -68,10 +72,11 @@ impl Github {
             let shown = call.send_if_found(cx).await?.map(|answer| answer.json::<Shown>()).transpose()?;
             grants.extend(shown.filter(|shown| shown.state == "pending").map(|shown| grant(&shown.role).in_state(GrantState::Invited)));
         }
-        if let Some(owner) = self.team_owner_if_synced(cx, &team.slug).await? {
+        let owner = self.team_owner_if_synced(cx, &team.slug).await?;
+        if let Some(owner) = &owner {
             grants.iter_mut().filter(|grant| grant.source == Source::Direct).for_each(|grant| grant.source = Source::Owned(owner.clone()));
         }
-        Ok(grants)
+        Ok((grants, owner))
     }
 
     async fn is_owner(&self, cx: &CallContext, user: &User) -> Result<bool> {
@@ -91,27 +96,22 @@ impl Github {
             return error;
         }
         match self.team_owner(cx, slug).await {
-            Ok(Some(owner)) => AdapterError::owned_elsewhere(format!("{owner} decides who is in `{slug}`")),
+            Ok(Some(owner)) => owned(&owner, slug),
             _ => error,
         }
-    }
-
-    async fn check_team_owner(&self, cx: &CallContext, slug: &str) -> Result<()> {
-        let owner = self.team_owner_if_synced(cx, slug).await?;
-        owner.map_or(Ok(()), |owner| Err(AdapterError::owned_elsewhere(format!("{owner} decides who is in `{slug}`"))))
     }
 
     pub(crate) async fn join_team(&self, cx: &CallContext, request: &Request, wanted: &Entitlement) -> Result<Outcome> {
         let role = wanted.to::<TeamMembership>()?.role;
         let user = self.user_or_gone(cx, request.account()?).await?;
         let team = self.team(cx, wanted, &user).await?.ok_or_else(|| AdapterError::target_not_found("the team is not there, or not to be seen"))?;
-        let grants = self.team_grants(cx, &team, &user).await?;
+        let (grants, owner) = self.team_grants(cx, &team, &user).await?;
         let receipt = match self.before_grant(request, &grants, wanted)? {
             Step::Done(outcome) => return Ok(outcome),
             Step::Go(receipt, _) => receipt,
         };
-        if grants.is_empty() {
-            self.check_team_owner(cx, &team.slug).await?;
+        if let Some(owner) = owner {
+            return Err(owned(&owner, &team.slug));
         }
         let call = self.client.put(path!["orgs", self.organization, "teams", team.slug, "memberships", user.login]).json(&json!({ "role": role }));
         let answer = match call.send(cx).await {
@@ -134,9 +134,9 @@ impl Github {
         let Some(team) = self.team(cx, unwanted, &user).await? else {
             return Err(AdapterError::not_found_unclear("the team is not to be seen"));
         };
-        let grants = self.team_grants(cx, &team, &user).await?;
-        if grants.is_empty() {
-            self.check_team_owner(cx, &team.slug).await?;
+        let (grants, owner) = self.team_grants(cx, &team, &user).await?;
+        if let Some(owner) = owner {
+            return Err(owned(&owner, &team.slug));
         }
         let receipt = match self.before_revoke(request, &grants)? {
             Step::Done(outcome) => return Ok(outcome),

@@ -97,6 +97,11 @@ pub(crate) struct Group {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Organization {
     #[serde(default)]
+    pub(crate) public_repos: usize,
+    /// Owners alone are shown it.
+    #[serde(default)]
+    pub(crate) total_private_repos: Option<usize>,
+    #[serde(default)]
     pub(crate) plan: Option<Plan>,
 }
 
@@ -113,6 +118,9 @@ pub(crate) struct InstallationFacts {
     pub(crate) account: InstalledIn,
     #[serde(default)]
     pub(crate) permissions: BTreeMap<String, String>,
+    /// `all` or `selected`.
+    #[serde(default)]
+    pub(crate) repository_selection: String,
     #[serde(default)]
     pub(crate) suspended_at: Option<String>,
 }

@@ -94,6 +94,11 @@ pub(super) fn full_organization(org: &Org, cx: &FakeContext) -> Value {
         put(&mut shown, name, "2020-01-01T00:00:00Z");
     }
     put(&mut shown, "archived_at", Value::Null);
+    if cx.caller().and_then(|key| org.user(key)).is_some_and(|user| org.is_admin(user.id)) {
+        for name in ["total_private_repos", "owned_private_repos"] {
+            put(&mut shown, name, org.repositories.len());
+        }
+    }
     if let Some(seats) = org.settings.seats {
         put(&mut shown, "plan", json!({ "name": "team", "space": 976_562_499, "private_repos": 999_999, "filled_seats": org.members.len(), "seats": seats }));
     }
