@@ -2,6 +2,7 @@
 //!
 //! | feature | module | system |
 //! |---|---|---|
+//! | `github` | [`github`] | GitHub: membership of an organization, its teams, its repositories |
 //! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
 //! | `slack` | [`slack`] | Slack: accounts, channels, user groups, workspace roles |
@@ -10,6 +11,8 @@
 //!
 //! [`http`] is the kit they are built on, for adapters of your own.
 
+#[cfg(feature = "github")]
+pub use provisionr_github as github;
 #[cfg(feature = "gitlab")]
 pub use provisionr_gitlab as gitlab;
 pub use provisionr_http as http;

@@ -15,6 +15,7 @@ macro_rules! types {
 }
 
 types! {
+    "github": provisionr_github,
     "gitlab": provisionr_gitlab,
     "okta": provisionr_okta,
     "slack": provisionr_slack,
