@@ -155,9 +155,7 @@ impl Adapter for Github {
             Change::Grant(wanted) if wanted.kind == GRANT_REPOSITORY => self.add_collaborator(cx, request, wanted).await,
             Change::Revoke(unwanted) | Change::Withdraw(unwanted) if unwanted.kind == ADD_TO_ORG => self.leave_org(cx, request, unwanted).await,
             Change::Revoke(unwanted) | Change::Withdraw(unwanted) if unwanted.kind == ADD_TO_TEAM => self.leave_team(cx, request, unwanted).await,
-            Change::Revoke(unwanted) | Change::Withdraw(unwanted) if unwanted.kind == GRANT_REPOSITORY => {
-                self.remove_collaborator(cx, request, unwanted).await
-            }
+            Change::Revoke(unwanted) | Change::Withdraw(unwanted) if unwanted.kind == GRANT_REPOSITORY => self.remove_collaborator(cx, request, unwanted).await,
             other => Err(AdapterError::unsupported(format_args!("{other}"))),
         }
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use provisionr_http::{Auth, CredentialProvider, HttpClient, Routes, Signer, Transport};
-use provisionr_sdk::{
-    Ability, AccountFacts, AdapterError, ChangeFacts, Descriptor, Kind, Lane, Level, Result, Search, Secret, Suspension, SystemName,
-};
+use provisionr_sdk::{Ability, AccountFacts, AdapterError, ChangeFacts, Descriptor, Kind, Lane, Level, Result, Search, Secret, Suspension, SystemName};
 
 use crate::adapter::Github;
 use crate::credential::Installation;
@@ -123,7 +121,9 @@ impl fmt::Debug for GithubConfig {
 fn routes() -> Routes {
     let writes = [Method::PUT, Method::PATCH, Method::DELETE];
     let routes = Routes::new().any("/**", API).on(Method::POST, "/graphql", GRAPHQL);
-    writes.into_iter().fold(routes, |routes, method| routes.on(method, "/orgs/**", CONTENT).on(Method::PATCH, "/repos/**", CONTENT))
+    writes
+        .into_iter()
+        .fold(routes, |routes, method| routes.on(method, "/orgs/**", CONTENT).on(Method::PATCH, "/repos/**", CONTENT))
         .on(Method::PUT, "/repos/**", CONTENT)
         .on(Method::DELETE, "/repos/**", CONTENT)
 }

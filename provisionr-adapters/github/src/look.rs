@@ -177,9 +177,9 @@ impl Github {
     async fn look_at_org(&self, cx: &CallContext, user: &User, scope: &Scope) -> Result<(Vec<Grant>, Coverage)> {
         let targets = scope.targets(ADD_TO_ORG);
         let (ours, others): (Vec<_>, Vec<_>) = targets.iter().flatten().cloned().partition(|target| self.is_ours(target.as_str()));
-        let coverage = others.into_iter().fold(Coverage::none(), |coverage, other| {
-            coverage.unseen(ADD_TO_ORG, Some(other), "this adapter works for another organization")
-        });
+        let coverage = others
+            .into_iter()
+            .fold(Coverage::none(), |coverage, other| coverage.unseen(ADD_TO_ORG, Some(other), "this adapter works for another organization"));
         if targets.is_some() && ours.is_empty() {
             return Ok((Vec::new(), coverage));
         }
@@ -205,10 +205,13 @@ impl Github {
         } else {
             None
         };
-        Ok((grants, match gap {
-            None => coverage.kind(GRANT_REPOSITORY),
-            Some(why) => coverage.unseen(GRANT_REPOSITORY, None, why),
-        }))
+        Ok((
+            grants,
+            match gap {
+                None => coverage.kind(GRANT_REPOSITORY),
+                Some(why) => coverage.unseen(GRANT_REPOSITORY, None, why),
+            },
+        ))
     }
 
     /// Whether these are all repositories: an app may be installed in some, a token be for some.

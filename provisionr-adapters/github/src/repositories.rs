@@ -160,6 +160,12 @@ impl Github {
 }
 
 pub(crate) fn invitation_grant(repository: &str, user: u64, invitation: &RepositoryInvitation) -> Grant {
-    let role = if invitation.permissions == "push" { "write" } else if invitation.permissions == "pull" { "read" } else { &invitation.permissions };
+    let role = if invitation.permissions == "push" {
+        "write"
+    } else if invitation.permissions == "pull" {
+        "read"
+    } else {
+        &invitation.permissions
+    };
     Grant::direct(user.to_string(), entitlement(GRANT_REPOSITORY, repository, role)).in_state(GrantState::Invited)
 }

@@ -3,9 +3,7 @@
 
 use async_trait::async_trait;
 use provisionr_github::GithubConfig;
-use provisionr_sdk::{
-    Account, AccountId, AccountState, Adapter, Entitlement, Grant, GrantState, KindName, Owner, Secret, Source, TargetId, Wait,
-};
+use provisionr_sdk::{Account, AccountId, AccountState, Adapter, Entitlement, Grant, GrantState, KindName, Owner, Secret, Source, TargetId, Wait};
 use provisionr_testkit::conformance::{Harness, Person};
 use provisionr_testkit::github::{GithubFake, GithubUser};
 use provisionr_testkit::{Act, FakeSystem};

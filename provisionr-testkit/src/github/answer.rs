@@ -158,8 +158,7 @@ pub(super) fn team(org: &Org, of: &GithubTeam, cx: &FakeContext) -> Value {
 /// One team by itself.
 pub(super) fn full_team(org: &Org, of: &GithubTeam, cx: &FakeContext) -> Value {
     let mut shown = team(org, of, cx);
-    let mut above = full_organization(org, cx);
-    put(&mut above, "email", Value::Null);
+    let above = full_organization(org, cx);
     put(&mut shown, "members_count", of.members.len());
     put(&mut shown, "repos_count", of.repositories.len());
     put(&mut shown, "created_at", "2020-01-01T00:00:00Z");

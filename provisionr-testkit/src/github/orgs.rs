@@ -33,7 +33,10 @@ impl GithubFake {
         if self.org.settings.seats.is_some_and(|seats| self.org.members.len() + open.count() >= seats) {
             let text = "You must purchase at least one more seat to add this user as a member.";
             let errors = json!([{ "resource": "Membership", "code": "no_seat", "field": "user" }]);
-            return Err(FakeResponse::json(422, &json!({ "message": text, "errors": errors, "documentation_url": "https://docs.github.com/rest", "status": "422" })));
+            return Err(FakeResponse::json(
+                422,
+                &json!({ "message": text, "errors": errors, "documentation_url": "https://docs.github.com/rest", "status": "422" }),
+            ));
         }
         let day = cx.now() - Duration::from_secs(86_400);
         if self.sent.iter().filter(|at| **at > day).count() >= self.org.settings.invitations_a_day {

@@ -185,13 +185,7 @@ pub(super) fn seed(fake: &mut GithubFake, seed: &Value, cx: &mut FakeContext) ->
 impl SeedTeam {
     fn copy(&self) -> Self {
         let Self { name, parent, members, repositories, idp_groups } = self;
-        Self {
-            name: name.clone(),
-            parent: parent.clone(),
-            members: members.clone(),
-            repositories: repositories.clone(),
-            idp_groups: idp_groups.clone(),
-        }
+        Self { name: name.clone(), parent: parent.clone(), members: members.clone(), repositories: repositories.clone(), idp_groups: idp_groups.clone() }
     }
 }
 
