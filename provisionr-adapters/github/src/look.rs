@@ -220,6 +220,6 @@ impl Github {
             return Ok(installation.facts(cx).await?.repository_selection == "all");
         }
         let organization: Organization = self.client.get(path!["orgs", self.organization]).send(cx).await?.json()?;
-        Ok(organization.total_private_repos.is_some_and(|private| private + organization.public_repos <= count))
+        Ok(organization.total_private_repos.is_some_and(|private| private + organization.public_repos == count))
     }
 }

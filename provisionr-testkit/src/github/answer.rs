@@ -241,7 +241,8 @@ pub(super) fn collaborator(of: &GithubUser, role: &str, cx: &FakeContext) -> Val
 }
 
 /// One page of items, with `Link`. <https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api>
-pub(super) fn page(org: &Org, request: &FakeRequest, cx: &FakeContext, items: Vec<Value>) -> FakeResponse {
+pub(super) fn page(org: &Org, request: &FakeRequest, cx: &FakeContext, items: impl IntoIterator<Item = Value>) -> FakeResponse {
+    let items: Vec<Value> = items.into_iter().collect();
     let whole = |name: &str| request.query(name).and_then(|text| text.parse::<usize>().ok());
     let size = whole("per_page").unwrap_or(30).clamp(1, 100).min(org.settings.page_size);
     let number = whole("page").unwrap_or(1).max(1);

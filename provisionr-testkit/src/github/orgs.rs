@@ -80,7 +80,7 @@ pub(super) fn members(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeConte
     fake.here(call, "org")?;
     let wanted = call.request.query("role").unwrap_or_else(|| "all".to_owned());
     let rows = fake.org.members.iter().filter(|(_, member)| wanted == "all" || member.role == wanted);
-    let rows = rows.filter_map(|(id, _)| fake.org.users.get(id)).map(|user| answer::user(user, cx)).collect();
+    let rows = rows.filter_map(|(id, _)| fake.org.users.get(id)).map(|user| answer::user(user, cx));
     Ok(page(&fake.org, call.request, cx, rows))
 }
 
@@ -152,7 +152,7 @@ pub(super) fn invitations(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeC
     fake.here(call, "org")?;
     let failed = call.request.path.ends_with("/failed_invitations");
     let rows = fake.org.invitations.values().filter(|invitation| invitation.failed.is_some() == failed);
-    let rows = rows.map(|invitation| answer::invitation(&fake.org, invitation, cx)).collect();
+    let rows = rows.map(|invitation| answer::invitation(&fake.org, invitation, cx));
     Ok(page(&fake.org, call.request, cx, rows))
 }
 

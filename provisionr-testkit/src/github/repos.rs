@@ -35,7 +35,7 @@ impl GithubFake {
 pub(super) fn list(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &["sort", "direction"])?;
     fake.here(call, "org")?;
-    let rows = fake.org.repositories.values().filter(|one| !one.hidden).map(|one| answer::repository(&fake.org, one, cx)).collect();
+    let rows = fake.org.repositories.values().filter(|one| !one.hidden).map(|one| answer::repository(&fake.org, one, cx));
     Ok(page(&fake.org, call.request, cx, rows))
 }
 
@@ -43,7 +43,7 @@ pub(super) fn collaborators(fake: &mut GithubFake, call: &Call<'_>, cx: &mut Fak
     known_parameters(call.request, cx, &["affiliation"])?;
     let repository = fake.repository(call)?;
     let affiliation = call.request.query("affiliation").unwrap_or_else(|| "all".to_owned());
-    let rows = fake.collaborators(&repository, &affiliation).into_iter().map(|(user, role)| answer::collaborator(user, &role, cx)).collect();
+    let rows = fake.collaborators(&repository, &affiliation).into_iter().map(|(user, role)| answer::collaborator(user, &role, cx));
     Ok(page(&fake.org, call.request, cx, rows))
 }
 
@@ -115,7 +115,7 @@ pub(super) fn remove(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContex
 pub(super) fn invitations(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &[])?;
     let repository = fake.repository(call)?;
-    let rows = repository.invitations.keys().filter_map(|id| answer::repository_invitation(&fake.org, &repository, *id, cx)).collect();
+    let rows = repository.invitations.keys().filter_map(|id| answer::repository_invitation(&fake.org, &repository, *id, cx));
     Ok(page(&fake.org, call.request, cx, rows))
 }
 

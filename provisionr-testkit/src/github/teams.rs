@@ -38,7 +38,7 @@ fn synchronized(team: &GithubTeam) -> Result<(), FakeResponse> {
 pub(super) fn list(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &[])?;
     fake.here(call, "org")?;
-    let rows = fake.org.teams.values().filter(|team| !team.hidden).map(|team| answer::team(&fake.org, team, cx)).collect();
+    let rows = fake.org.teams.values().filter(|team| !team.hidden).map(|team| answer::team(&fake.org, team, cx));
     Ok(page(&fake.org, call.request, cx, rows))
 }
 
@@ -64,14 +64,14 @@ pub(super) fn members(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeConte
         }
         Some(row)
     });
-    Ok(page(&fake.org, call.request, cx, rows.collect()))
+    Ok(page(&fake.org, call.request, cx, rows))
 }
 
 pub(super) fn invitations(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &[])?;
     let team = fake.team(call)?;
     let open = fake.org.invitations.values().filter(|invitation| invitation.failed.is_none() && invitation.teams.contains_key(&team.id));
-    Ok(page(&fake.org, call.request, cx, open.map(|invitation| answer::invitation(&fake.org, invitation, cx)).collect()))
+    Ok(page(&fake.org, call.request, cx, open.map(|invitation| answer::invitation(&fake.org, invitation, cx))))
 }
 
 pub(super) fn membership(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
