@@ -133,13 +133,13 @@ impl Adapter for Github {
         {
             return Ok(Found::One(user.account()));
         }
-        for key in &who.keys {
-            if key.name != "login" {
-                return Ok(Found::CannotTell(format!("users are not found by `{}`: map `login` to the attribute that has their login", key.name)));
-            }
+        for key in who.keys.iter().filter(|key| key.name == "login") {
             if let Some(user) = self.user_by_login(cx, &key.value).await? {
                 return Ok(Found::One(user.account()));
             }
+        }
+        if let Some(key) = who.keys.iter().find(|key| key.name != "login") {
+            return Ok(Found::CannotTell(format!("users are not found by `{}`: map `login` to the attribute that has their login", key.name)));
         }
         Ok(Found::None)
     }

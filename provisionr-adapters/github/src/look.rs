@@ -137,10 +137,12 @@ impl Github {
         for kind in [ADD_TO_TEAM, GRANT_REPOSITORY] {
             asked.extend(scope.targets(kind).into_iter().flatten().map(|target| (target.as_str().to_owned(), kind)));
         }
+        let everywhere = scope.targets(GRANT_REPOSITORY).is_none() && scope.wants_kind(GRANT_REPOSITORY);
+        let org = scope.wants_kind(ADD_TO_ORG) && scope.targets(ADD_TO_ORG).is_none_or(|targets| targets.iter().any(|target| self.is_ours(target.as_str())));
+        let membership = if org || everywhere { self.membership(cx, &user).await? } else { None };
         if scope.wants_kind(ADD_TO_ORG) {
-            let (held, seen) = self.look_at_org(cx, &user, scope).await?;
-            grants.extend(held);
-            coverage = seen;
+            grants.extend(membership.iter().filter(|_| org).flat_map(|membership| self.org_grants(user.id, membership)));
+            coverage = self.covered_org(scope);
         }
         let ids: Vec<String> = asked.keys().cloned().collect();
         for ((id, kind), node) in asked.into_iter().zip(self.nodes(cx, &ids, &user).await?) {
@@ -166,33 +168,30 @@ impl Github {
             let whole = owner || self.installation.is_some();
             coverage = if whole { coverage.kind(ADD_TO_TEAM) } else { coverage.unseen(ADD_TO_TEAM, None, UNSEEN_TEAMS) };
         }
-        if scope.targets(GRANT_REPOSITORY).is_none() && scope.wants_kind(GRANT_REPOSITORY) {
-            let (held, seen) = self.look_everywhere(cx, &user, coverage).await?;
+        if everywhere {
+            let member = membership.is_some_and(|membership| membership.state == "active");
+            let (held, seen) = self.look_everywhere(cx, &user, member, coverage).await?;
             grants.extend(held);
             coverage = seen;
         }
         Ok(Observation::new(user.account(), grants, coverage))
     }
 
-    async fn look_at_org(&self, cx: &CallContext, user: &User, scope: &Scope) -> Result<(Vec<Grant>, Coverage)> {
-        let targets = scope.targets(ADD_TO_ORG);
-        let (ours, others): (Vec<_>, Vec<_>) = targets.iter().flatten().cloned().partition(|target| self.is_ours(target.as_str()));
-        let coverage = others
-            .into_iter()
-            .fold(Coverage::none(), |coverage, other| coverage.unseen(ADD_TO_ORG, Some(other), "this adapter works for another organization"));
-        if targets.is_some() && ours.is_empty() {
-            return Ok((Vec::new(), coverage));
-        }
-        let grants = self.membership(cx, user).await?.map(|membership| self.org_grants(user.id, &membership)).unwrap_or_default();
-        let coverage = if targets.is_none() { coverage.kind(ADD_TO_ORG) } else { coverage };
-        Ok((grants, ours.into_iter().fold(coverage, |coverage, target| coverage.target(ADD_TO_ORG, target))))
+    fn covered_org(&self, scope: &Scope) -> Coverage {
+        let Some(targets) = scope.targets(ADD_TO_ORG) else { return Coverage::none().kind(ADD_TO_ORG) };
+        targets.into_iter().fold(Coverage::none(), |coverage, target| {
+            if self.is_ours(target.as_str()) {
+                coverage.target(ADD_TO_ORG, target)
+            } else {
+                coverage.unseen(ADD_TO_ORG, Some(target), "this adapter works for another organization")
+            }
+        })
     }
 
     /// All that a person has in repositories. Members have no open invitations there; those of others are listed by repository alone.
-    async fn look_everywhere(&self, cx: &CallContext, user: &User, mut coverage: Coverage) -> Result<(Vec<Grant>, Coverage)> {
+    async fn look_everywhere(&self, cx: &CallContext, user: &User, member: bool, mut coverage: Coverage) -> Result<(Vec<Grant>, Coverage)> {
         let (repositories, _) = self.everywhere::<RepositoryNode>(cx, REPOSITORIES, user).await?;
         let (mut grants, count) = (Vec::new(), repositories.len());
-        let member = self.membership(cx, user).await?.is_some_and(|membership| membership.state == "active");
         for repository in repositories {
             grants.extend(Self::repository_grants(&repository, user)?);
             let held = grants.last().is_some_and(|grant: &Grant| grant.entitlement.target == *repository.id);
