@@ -12,7 +12,7 @@ use crate::adapter::Github;
 use crate::orgs::ADD_TO_ORG;
 use crate::repositories::GRANT_REPOSITORY;
 use crate::teams::ADD_TO_TEAM;
-use crate::wire::{Connection, Data, Node, Organization, RepositoryNode, TeamNode, User};
+use crate::wire::{Connection, Data, Membership, Node, Organization, RepositoryNode, TeamNode, User};
 
 macro_rules! team_fields {
     () => {
@@ -169,8 +169,7 @@ impl Github {
             coverage = if whole { coverage.kind(ADD_TO_TEAM) } else { coverage.unseen(ADD_TO_TEAM, None, UNSEEN_TEAMS) };
         }
         if everywhere {
-            let member = membership.is_some_and(|membership| membership.state == "active");
-            let (held, seen) = self.look_everywhere(cx, &user, member, coverage).await?;
+            let (held, seen) = self.look_everywhere(cx, &user, membership.as_ref(), coverage).await?;
             grants.extend(held);
             coverage = seen;
         }
@@ -189,9 +188,10 @@ impl Github {
     }
 
     /// All that a person has in repositories. Members have no open invitations there; those of others are listed by repository alone.
-    async fn look_everywhere(&self, cx: &CallContext, user: &User, member: bool, mut coverage: Coverage) -> Result<(Vec<Grant>, Coverage)> {
+    async fn look_everywhere(&self, cx: &CallContext, user: &User, membership: Option<&Membership>, mut coverage: Coverage) -> Result<(Vec<Grant>, Coverage)> {
         let (repositories, _) = self.everywhere::<RepositoryNode>(cx, REPOSITORIES, user).await?;
         let (mut grants, count) = (Vec::new(), repositories.len());
+        let member = membership.is_some_and(|membership| membership.state == "active");
         for repository in repositories {
             grants.extend(Self::repository_grants(&repository, user)?);
             let held = grants.last().is_some_and(|grant: &Grant| grant.entitlement.target == *repository.id);

@@ -157,7 +157,7 @@ impl Thing {
         team.or_else(|| org.repositories.values().find(|one| node("R", one.id) == id && !one.hidden).map(|one| Self::Repository(one.id)))
     }
 
-    fn get(&self, org: &Org, owner: bool, name: &str, args: &BTreeMap<String, Value>) -> Option<Found> {
+    fn get(&self, org: &Org, caller: Option<u64>, name: &str, args: &BTreeMap<String, Value>) -> Option<Found> {
         let size = org.settings.page_size;
         let text = |name: &str| args.get(name).and_then(Value::as_str);
         // Names are searched, logins compared.
@@ -171,7 +171,9 @@ impl Thing {
             (Self::Query, "node") => Found::One(Self::by_id(org, args.get("id")?)),
             (Self::Query, "organization") => Found::One(text("login")?.eq_ignore_ascii_case(&org.login).then_some(Self::Org)),
             // Owners see secret teams: who does not see one is none.
-            (Self::Org, "viewerCanAdminister") => Found::Scalar((owner && !org.teams.values().any(|team| team.hidden)).into()),
+            (Self::Org, "viewerCanAdminister") => {
+                Found::Scalar((caller.is_some_and(|id| org.is_admin(id)) && !org.teams.values().any(|team| team.hidden)).into())
+            }
             (Self::Org, "login") => Found::Scalar(org.login.as_str().into()),
             (Self::Org, "teams") => connection(org.teams.values().filter(|team| !team.hidden).map(|team| Self::Team(team.id)).collect(), args, size),
             (Self::Org, "repositories") => {
@@ -236,17 +238,17 @@ impl Thing {
     }
 
     /// What is asked for of this; the name of a field that is not there.
-    fn select(&self, org: &Org, owner: bool, fields: &[Field]) -> Result<Value, String> {
+    fn select(&self, org: &Org, caller: Option<u64>, fields: &[Field]) -> Result<Value, String> {
         let mut shown = Map::new();
         for field in fields {
             if field.on {
                 if field.name == self.type_name() {
-                    shown.extend(self.select(org, owner, &field.fields)?.as_object().cloned().unwrap_or_default());
+                    shown.extend(self.select(org, caller, &field.fields)?.as_object().cloned().unwrap_or_default());
                 }
                 continue;
             }
-            let found = self.get(org, owner, &field.name, &field.args).ok_or_else(|| format!("{} of {}", field.name, self.type_name()))?;
-            let one = |thing: Option<Self>| thing.map_or(Ok(Value::Null), |thing| thing.select(org, owner, &field.fields));
+            let found = self.get(org, caller, &field.name, &field.args).ok_or_else(|| format!("{} of {}", field.name, self.type_name()))?;
+            let one = |thing: Option<Self>| thing.map_or(Ok(Value::Null), |thing| thing.select(org, caller, &field.fields));
             let value = match found {
                 Found::Scalar(value) => value,
                 Found::One(thing) => one(thing)?,
@@ -268,8 +270,8 @@ pub(super) fn query(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext
         parser.next();
     }
     let Some(fields) = parser.fields().filter(|fields| !fields.is_empty()) else { return Err(message(400, "Problems parsing JSON")) };
-    let owner = cx.caller().and_then(|key| fake.org.user(key)).is_some_and(|user| fake.org.is_admin(user.id));
-    let data = match Thing::Query.select(&fake.org, owner, &fields) {
+    let caller = cx.caller().and_then(|key| fake.org.user(key)).map(|user| user.id);
+    let data = match Thing::Query.select(&fake.org, caller, &fields) {
         Ok(data) => data,
         Err(field) => return Err(cx.unsupported(call.request, &format!("field {field}"))),
     };
