@@ -121,11 +121,12 @@ pub(super) fn get(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) 
     let (id, installation) = installation(fake, call, cx)?;
     let owner = super::state::GithubUser { id: fake.org.id, login: fake.org.login.clone(), kind: "Organization".to_owned(), blocking: false };
     let url = format!("{}/app/installations/{id}", cx.base_url());
+    let page = format!("https://github.com/organizations/{}/settings/installations/{id}", fake.org.login);
     Ok(FakeResponse::json(
         200,
         &json!({
             "id": id, "account": super::answer::user(&owner, cx), "repository_selection": "all", "access_tokens_url": format!("{url}/access_tokens"),
-            "repositories_url": format!("{}/installation/repositories", cx.base_url()), "html_url": format!("https://github.com/organizations/{}/settings/installations/{id}", fake.org.login),
+            "repositories_url": format!("{}/installation/repositories", cx.base_url()), "html_url": page,
             "app_id": 1, "client_id": installation.app, "target_id": fake.org.id, "target_type": "Organization", "permissions": installation.permissions,
             "events": [], "created_at": "2020-01-01T00:00:00Z", "updated_at": "2020-01-01T00:00:00Z", "single_file_name": null, "app_slug": "provisionr",
             "suspended_by": null, "suspended_at": null, "has_multiple_single_files": false, "single_file_paths": [],
