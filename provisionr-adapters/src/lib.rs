@@ -3,6 +3,7 @@
 //! | feature | module | system |
 //! |---|---|---|
 //! | `aws` | [`aws`] | AWS IAM Identity Center: users, groups, permission sets in AWS accounts |
+//! | `github` | [`github`] | GitHub: membership of an organization, its teams, its repositories |
 //! | `gitlab` | [`gitlab`] | GitLab, self-managed or gitlab.com: accounts, groups, projects |
 //! | `google` | [`google`] | Google Workspace: accounts, groups, organizational units |
 //! | `jira` | [`jira`] | Jira Cloud: accounts, groups, project roles |
@@ -16,6 +17,8 @@
 
 #[cfg(feature = "aws")]
 pub use provisionr_aws as aws;
+#[cfg(feature = "github")]
+pub use provisionr_github as github;
 #[cfg(feature = "gitlab")]
 pub use provisionr_gitlab as gitlab;
 #[cfg(feature = "google")]

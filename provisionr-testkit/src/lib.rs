@@ -96,6 +96,7 @@ pub mod aws;
 pub mod conformance;
 #[cfg(feature = "server")]
 pub mod fakes;
+pub mod github;
 pub mod gitlab;
 pub mod google;
 pub mod jira;
@@ -124,6 +125,7 @@ pub use aws::AwsFake;
 pub use clock::FakeClock;
 pub use fake::{Fake, FakeContext};
 pub use fault::{EffectAt, Fault, FaultKind, RequestMatch};
+pub use github::GithubFake;
 pub use gitlab::GitlabFake;
 pub use google::GoogleFake;
 pub use jira::JiraFake;

@@ -177,6 +177,15 @@ async fn a_type_with_settings_of_its_own_has_them_in_the_systems_file() {
 }
 
 #[tokio::test]
+async fn the_systems_file_says_all_that_a_type_asks_for() {
+    let fakes = Program::start("github:\n  users: [{ login: sarah }]\n", &["github=0"]);
+    let systems = Systems::parse("systems.yaml", &fakes.systems).unwrap();
+    let github = systems.connect(&ReqwestTransport::without_tls().unwrap()).unwrap().remove(0);
+    let check = github.check(&CallContext::unlimited()).await.unwrap();
+    assert_eq!((check.lacking.len(), check.own_accounts.len()), (0, 1));
+}
+
+#[tokio::test]
 async fn shows_the_state_past_the_api() {
     let fakes = Program::okta();
     assert_eq!(fakes.add().await.send().await.unwrap().status(), 204);

@@ -115,13 +115,19 @@ impl Signer for RsaSigner {
 pub struct Jwt {
     claims: Map<String, Value>,
     lifetime: Duration,
+    backdated: Duration,
 }
 
 impl Jwt {
     /// A token of this issuer for this audience, good for 5 minutes.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        let claims = [("iss".to_owned(), issuer.into().into()), ("aud".to_owned(), audience.into().into())];
-        Self { claims: claims.into_iter().collect(), lifetime: Duration::from_secs(300) }
+        Self::of(issuer).claim("aud", audience.into())
+    }
+
+    /// A token of this issuer, for nobody in particular, good for 5 minutes.
+    pub fn of(issuer: impl Into<String>) -> Self {
+        // A vendor whose clock is behind ours would refuse a token from the future.
+        Self { claims: Map::new(), lifetime: Duration::from_secs(300), backdated: Duration::from_secs(30) }.claim("iss", issuer.into())
     }
 
     /// Sets a claim: `sub`, `scope`, whatever the vendor asks for.
@@ -138,6 +144,13 @@ impl Jwt {
         self
     }
 
+    /// Sets how long ago it says it was made; 30 seconds unless set.
+    #[must_use]
+    pub fn backdated(mut self, backdated: Duration) -> Self {
+        self.backdated = backdated;
+        self
+    }
+
     /// The token, signed.
     ///
     /// # Errors
@@ -149,8 +162,7 @@ impl Jwt {
         }
         let now = now.as_millis() / 1000;
         let mut claims = self.claims.clone();
-        // A vendor whose clock is behind ours would refuse a token from the future.
-        claims.insert("iat".to_owned(), (now - 30).into());
+        claims.insert("iat".to_owned(), (now - i64::try_from(self.backdated.as_secs()).unwrap_or(30)).into());
         claims.insert("exp".to_owned(), (now + i64::try_from(self.lifetime.as_secs()).unwrap_or(300)).into());
         let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
         let signed = format!("{}.{}", encode(&head), encode(&Value::Object(claims)));

@@ -268,6 +268,20 @@ impl Signer for Fixed {
     }
 }
 
+#[tokio::test]
+async fn a_token_may_be_for_nobody_in_particular_and_made_out_to_a_while_ago() {
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let claims = async |jwt: Jwt| {
+        let token = jwt.sign(&Fixed, now).await.unwrap();
+        let part = BASE64_URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&part).unwrap()
+    };
+    let of = claims(Jwt::of("app").backdated(Duration::from_secs(60)).lifetime(Duration::from_secs(540))).await;
+    assert_eq!(of, serde_json::json!({ "iss": "app", "iat": 1_699_999_940, "exp": 1_700_000_540 }));
+    let new = claims(Jwt::new("app", "them")).await;
+    assert_eq!(new, serde_json::json!({ "iss": "app", "aud": "them", "iat": 1_699_999_970, "exp": 1_700_000_300 }));
+}
+
 type Forms = Arc<Mutex<Vec<Vec<(String, String)>>>>;
 
 /// A token endpoint at `/token`, an API elsewhere.

@@ -344,7 +344,7 @@ async fn every_answer_tells_what_is_left_of_the_quota() {
     script.salesforce.find_account(&cx, &who).await.unwrap_err();
     let reading = LaneReading { limit: Some(5000), remaining: Some(4975), ..LaneReading::default() };
     // What is used up pauses the whole lane.
-    let pause = LaneReading { pause: Some(Duration::from_secs(300)), ..LaneReading::default() };
+    let pause = LaneReading { pause: Some(std::time::Duration::from_secs(300)), ..LaneReading::default() };
     assert_eq!(*ear.0.lock().unwrap(), [("api".into(), reading), ("api".into(), reading), ("api".into(), pause)]);
 }
 

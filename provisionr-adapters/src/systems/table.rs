@@ -16,6 +16,7 @@ macro_rules! types {
 
 types! {
     "aws": provisionr_aws,
+    "github": provisionr_github,
     "gitlab": provisionr_gitlab,
     "google": provisionr_google,
     "jira": provisionr_jira,

@@ -2,6 +2,7 @@
 
 use crate::aws::AwsFake;
 use crate::clock::FakeClock;
+use crate::github::GithubFake;
 use crate::gitlab::GitlabFake;
 use crate::google::GoogleFake;
 use crate::jira::JiraFake;
@@ -52,6 +53,7 @@ pub(super) const TYPES: &[FakeType] = &[
         ("instance_arn", AwsFake::INSTANCE),
         ("identity_store_id", AwsFake::IDENTITY_STORE),
     ]),
+    FakeType::new("github", start!(GithubFake), &[("token", GithubFake::TOKEN)]).with(&[("organization", GithubFake::ORG)]),
     FakeType::new("gitlab", start!(GitlabFake), &[("token", GitlabFake::TOKEN)]),
     FakeType::new("google", start!(GoogleFake), &[("access_token", GoogleFake::TOKEN)]),
     FakeType::new("jira", start!(JiraFake), &[("bearer", JiraFake::SCOPED_TOKEN)]).at(JiraFake::GATEWAY),

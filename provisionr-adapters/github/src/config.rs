@@ -1,0 +1,183 @@
+//! What the host says about its organization, and what follows from it: client, lanes, descriptor.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+use provisionr_http::{Auth, CredentialProvider, HttpClient, Routes, Signer, Transport};
+use provisionr_sdk::{Ability, AccountFacts, AdapterError, ChangeFacts, Descriptor, Kind, Lane, Level, Result, Search, Secret, Suspension, SystemName};
+
+use crate::adapter::Github;
+use crate::credential::Installation;
+use crate::errors::{self, API, CONTENT, GRAPHQL};
+use crate::orgs::{ADD_TO_ORG, OrgMembership};
+use crate::repositories::{GRANT_REPOSITORY, RepositoryAccess};
+use crate::teams::{ADD_TO_TEAM, TeamMembership};
+
+#[derive(Clone)]
+enum Entry {
+    Token(Arc<dyn CredentialProvider>),
+    App { app: String, installation: u64, signer: Arc<dyn Signer> },
+}
+
+/// One organization of GitHub, and how it is entered. `Debug` shows no credential.
+///
+/// ```
+/// use provisionr_github::GithubConfig;
+/// use provisionr_http::MemoryTransport;
+/// use provisionr_sdk::{Ability, Adapter, Secret};
+///
+/// # let http = MemoryTransport::new(|_| http::Response::default());
+/// let github = GithubConfig::organization("company").token(Secret::new("ghp_1")).connect("github", &http)?;
+/// assert!(github.descriptor().has(&Ability::Manage("add_to_team".into())));
+/// assert!(!github.descriptor().has(&Ability::CreateAccount));
+/// # Ok::<_, provisionr_sdk::AdapterError>(())
+/// ```
+#[derive(Clone)]
+pub struct GithubConfig {
+    url: String,
+    organization: String,
+    entry: Option<Entry>,
+    synced_teams: bool,
+}
+
+impl GithubConfig {
+    /// The organization of this login, on github.com.
+    pub fn organization(login: impl Into<String>) -> Self {
+        Self { url: "https://api.github.com".to_owned(), organization: login.into(), entry: None, synced_teams: false }
+    }
+
+    /// Sets where the API is: enterprises with data residency have one of their own.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// Enters with a token of an owner that this provider hands out.
+    #[must_use]
+    pub fn credentials(mut self, provider: impl CredentialProvider) -> Self {
+        self.entry = Some(Entry::Token(Arc::new(provider)));
+        self
+    }
+
+    /// Enters with this token.
+    #[must_use]
+    pub fn token(self, token: Secret) -> Self {
+        self.credentials(token)
+    }
+
+    /// Enters as an app, by its client id (or app id), its installation in the organization, and its private key.
+    #[must_use]
+    pub fn app(mut self, app: impl Into<String>, installation: u64, signer: impl Signer) -> Self {
+        self.entry = Some(Entry::App { app: app.into(), installation, signer: Arc::new(signer) });
+        self
+    }
+
+    /// Teams may be linked to groups of an identity provider (Enterprise Cloud): each look at a team asks for them, which is one call
+    /// more. Without it that a team is linked shows when a change of it is refused.
+    #[must_use]
+    pub fn synced_teams(mut self) -> Self {
+        self.synced_teams = true;
+        self
+    }
+
+    /// The adapter of this organization. Nothing is sent.
+    ///
+    /// # Errors
+    /// `InvalidConfig` when the address is none, the organization is not a login, or there is no credential.
+    pub fn connect(self, system: impl Into<SystemName>, http: &(impl Transport + Clone)) -> Result<Github> {
+        let organization = self.organization;
+        if organization.is_empty() || !organization.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+            return Err(AdapterError::invalid_config(format!("`{organization}` is not the login of an organization")));
+        }
+        // `User-Agent` is required, and is the kit's. <https://docs.github.com/rest/about-the-rest-api/api-versions>
+        let client = HttpClient::new(self.url.trim_end_matches('/'), http)?
+            .header("accept", "application/vnd.github+json")
+            .header("x-github-api-version", "2022-11-28")
+            .request_id_header("x-github-request-id")
+            .rates(errors::rates)
+            .classifier(errors::classify);
+        let (auth, installation) = match self.entry {
+            None => return Err(AdapterError::invalid_config("GitHub needs a credential: a token of an owner, or an app")),
+            Some(Entry::Token(provider)) => (Auth::bearer(provider), None),
+            Some(Entry::App { app, installation, signer }) => {
+                let installation = Installation::new(client.clone(), app, installation, signer);
+                (Auth::bearer(installation.clone()), Some(installation))
+            }
+        };
+        let client = client.auth(auth).routes(routes());
+        let descriptor = descriptor(system.into(), self.synced_teams);
+        Ok(Github { client, descriptor, organization, installation, synced_teams: self.synced_teams })
+    }
+}
+
+impl fmt::Debug for GithubConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GithubConfig").field("url", &self.url).field("organization", &self.organization).finish_non_exhaustive()
+    }
+}
+
+fn routes() -> Routes {
+    let writes = [Method::PUT, Method::PATCH, Method::DELETE];
+    let routes = Routes::new().any("/**", API).on(Method::POST, "/graphql", GRAPHQL);
+    writes
+        .into_iter()
+        .fold(routes, |routes, method| routes.on(method, "/orgs/**", CONTENT).on(Method::PATCH, "/repos/**", CONTENT))
+        .on(Method::PUT, "/repos/**", CONTENT)
+        .on(Method::DELETE, "/repos/**", CONTENT)
+}
+
+/// 900 points a minute over REST, a write 5 and a read 1, and about 80 writes that make content: 80 writes leave 500 points to reads.
+/// At most 100 requests at once. <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>
+fn lanes() -> [Lane; 3] {
+    [Lane::per_minute(API, 500).concurrency(60), Lane::per_minute(CONTENT, 80).concurrency(1), Lane::per_minute(GRAPHQL, 2000).concurrency(30)]
+}
+
+const MEMBERS: &str = "organization permission Members (write), or the scope admin:org";
+const ADMINISTRATION: &str = "repository permission Administration (write) and organization permission Members (read), or the scopes repo and admin:org";
+
+fn descriptor(system: SystemName, synced_teams: bool) -> Descriptor {
+    let accounts = AccountFacts::new().found_by("login", Search::Exact).suspension(Suspension::RevokeAll).found_with(API, 1);
+    let org = Kind::per_target::<OrgMembership>(ADD_TO_ORG)
+        .doc("Invites a person into the organization")
+        .target_noun("organization")
+        .role("member", Level::Read)
+        .role("admin", Level::Admin)
+        .default_role("member")
+        .cascade(ADD_TO_TEAM, "All teams are left with the organization")
+        .cascade(GRANT_REPOSITORY, "All access to repositories goes with the membership, and private forks with it")
+        .granting(ChangeFacts::set().mails().calls(API, 3).calls(CONTENT, 1))
+        .revoking(ChangeFacts::set().irreversible().calls(API, 2).calls(CONTENT, 1))
+        .scope(MEMBERS);
+    let more = u32::from(synced_teams);
+    let team = Kind::per_target::<TeamMembership>(ADD_TO_TEAM)
+        .doc("Makes a person a member of a team")
+        .target_noun("team")
+        .role("member", Level::Read)
+        .role("maintainer", Level::Maintain)
+        .default_role("member")
+        .after(ADD_TO_ORG)
+        .granting(ChangeFacts::set().calls(API, 1 + more).calls(GRAPHQL, 1).calls(CONTENT, 1))
+        .revoking(ChangeFacts::set().calls(API, 1 + more).calls(GRAPHQL, 1).calls(CONTENT, 1))
+        .scope(MEMBERS);
+    let repository = Kind::per_target::<RepositoryAccess>(GRANT_REPOSITORY)
+        .doc("Gives a person access to a repository by itself; who is not in the organization is invited as an outside collaborator")
+        .target_noun("repository")
+        .role("read", Level::Read)
+        .role("triage", Level::Triage)
+        .role("write", Level::Write)
+        .role("maintain", Level::Maintain)
+        .role("admin", Level::Admin)
+        .granting(ChangeFacts::set().mails().calls(API, 2).calls(GRAPHQL, 1).calls(CONTENT, 1))
+        .revoking(ChangeFacts::set().irreversible().calls(API, 2).calls(GRAPHQL, 1).calls(CONTENT, 1))
+        .scope(ADMINISTRATION);
+    let descriptor = Descriptor::new(system, "github").accounts(accounts).can(Ability::Withdraw);
+    let descriptor = [org, team, repository].into_iter().fold(descriptor, |descriptor, kind| {
+        let name = kind.name.clone();
+        descriptor.kind(kind).can(Ability::ListTargets(name.clone())).can(Ability::ListGrants(name))
+    });
+    // There is one, and it has been named.
+    let descriptor = descriptor.cannot(&Ability::ListTargets(ADD_TO_ORG.into()));
+    lanes().into_iter().fold(descriptor, Descriptor::lane)
+}
