@@ -108,6 +108,26 @@ pub trait Fake: Send + 'static {
     }
 }
 
+/// A fake with a seed added before it is started, dated long ago.
+///
+/// # Panics
+/// When the seed is not of the fake's form: an error of the test.
+#[track_caller]
+pub(crate) fn seeded<F: Fake>(mut fake: F, seed: &Value) -> F {
+    const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    let mut cx = FakeContext::new(LONG_AGO, format!("https://{}.test", fake.system_type()), None);
+    #[expect(clippy::panic, reason = "how a test fails")]
+    if let Err(error) = fake.seed(seed, &mut cx) {
+        panic!("a seed of the {} fake: {error}", fake.system_type());
+    }
+    fake
+}
+
+/// A moment as HTTP's headers write it.
+pub(crate) fn http_date(at: Timestamp) -> String {
+    httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0)))
+}
+
 /// What a fake is handed with each request or act, and what it tells in return.
 #[derive(Debug)]
 pub struct FakeContext {

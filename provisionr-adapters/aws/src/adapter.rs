@@ -153,7 +153,7 @@ impl Adapter for IdentityCenter {
         let mut check = Check::new();
         for (operation, body, needed_for) in questions() {
             if let Some(why) = self.denied(cx, operation, body).await? {
-                check = needed_for.into_iter().fold(check, |check, ability| check.lacks(ability, why.as_str()));
+                check = check.lacks_all(needed_for, why);
             }
         }
         Ok(check)

@@ -98,7 +98,7 @@ impl Github {
             return Ok(check);
         }
         let all = [Ability::Manage(ADD_TO_ORG.into()), Ability::Manage(ADD_TO_TEAM.into()), Ability::Manage(GRANT_REPOSITORY.into()), Ability::Withdraw];
-        Ok(all.into_iter().fold(check, |check, ability| check.lacks(ability, format!("the token's user does not own `{}`", self.organization))))
+        Ok(check.lacks_all(all, format!("the token's user does not own `{}`", self.organization)))
     }
 }
 
@@ -115,7 +115,7 @@ fn lacking(check: Check, [members, repositories]: [u8; 2], why: &str) -> Check {
         }
         if level < 1 {
             let about = Github::about(kind).into_iter().filter(|ability| kind != ADD_TO_ORG || *ability != Ability::ListTargets(kind.into()));
-            check = about.fold(check, |check, ability| check.lacks(ability, format!("{why} {name}")));
+            check = check.lacks_all(about, format!("{why} {name}"));
         }
     }
     if members < 2 { check.lacks(Ability::Withdraw, format!("{why} members / admin:org")) } else { check }

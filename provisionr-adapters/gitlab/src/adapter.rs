@@ -135,10 +135,6 @@ impl Gitlab {
     }
 }
 
-fn lacks(check: Check, why: &str, abilities: impl IntoIterator<Item = Ability>) -> Check {
-    abilities.into_iter().fold(check, |check, ability| check.lacks(ability, why))
-}
-
 #[async_trait]
 impl Adapter for Gitlab {
     fn descriptor(&self) -> &Descriptor {
@@ -180,12 +176,12 @@ impl Adapter for Gitlab {
         let writes = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::Withdraw];
         if self.scopes(cx).await.is_some_and(|scopes| !scopes.iter().any(|scope| scope == "api")) {
             let all = writes.iter().cloned().chain(both(Ability::Manage)).filter(has);
-            check = lacks(check, "the token has not the scope `api`", all);
+            check = check.lacks_all(all, "the token has not the scope `api`".to_owned());
         }
         match &self.flavour {
             Flavour::Admin { .. } if me.is_admin != Some(true) => {
                 let all = writes.into_iter().chain([Ability::ListAccounts]).filter(has);
-                check = lacks(check, "the token is not an administrator's", all);
+                check = check.lacks_all(all, "the token is not an administrator's".to_owned());
             }
             Flavour::Admin { .. } => {}
             Flavour::Group { path, .. } => {
@@ -193,7 +189,7 @@ impl Adapter for Gitlab {
                 let level = member.map(|answer| answer.json::<Member>()).transpose()?.map_or(0, |member| member.access_level);
                 if level < 50 {
                     let all = writes.into_iter().chain(both(Ability::Manage)).filter(has);
-                    check = lacks(check, &format!("the token's user does not own `{path}`"), all);
+                    check = check.lacks_all(all, format!("the token's user does not own `{path}`"));
                 }
             }
         }

@@ -56,13 +56,6 @@ impl Google {
     }
 }
 
-fn lacks(check: Check, why: Option<&String>, abilities: impl IntoIterator<Item = Ability>) -> Check {
-    match why {
-        Some(why) => abilities.into_iter().fold(check, |check, ability| check.lacks(ability, why.as_str())),
-        None => check,
-    }
-}
-
 #[async_trait]
 impl Adapter for Google {
     fn descriptor(&self) -> &Descriptor {
@@ -119,19 +112,19 @@ impl Adapter for Google {
         let own = self.own_account(cx).await?;
         let mut check = own.into_iter().fold(Check::new(), |check, user| check.own(user.id));
         let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::Manage(units.clone())];
-        check = lacks(check, self.without_scope(&["admin.directory.user"]).as_ref(), accounts);
-        check = lacks(check, self.without_scope(&["admin.directory.user.security"]).as_ref(), [Ability::EndSessions]);
+        check = check.lacks_all(accounts, self.without_scope(&["admin.directory.user"]));
+        check = check.lacks_all([Ability::EndSessions], self.without_scope(&["admin.directory.user.security"]));
         let writes = self.without_scope(&["admin.directory.group.member", "admin.directory.group"]);
-        check = lacks(check, writes.as_ref(), [Ability::Manage(groups.clone())]);
+        check = check.lacks_all([Ability::Manage(groups.clone())], writes);
         let root = |part: &str| path!["admin", "directory", "v1", part];
         let hidden = self.may_read(cx, root("users"), ("customer", "my_customer")).await?;
         let of_users = [Ability::ListAccounts, Ability::Observe(units.clone()), Ability::ListGrants(units.clone())];
-        check = lacks(check, hidden.as_ref(), of_users);
+        check = check.lacks_all(of_users, hidden);
         let hidden = self.may_read(cx, root("groups"), ("customer", "my_customer")).await?;
         let of_groups = [Ability::Observe, Ability::ListTargets, Ability::ListGrants, Ability::Manage].map(|ability| ability(groups.clone()));
-        check = lacks(check, hidden.as_ref(), of_groups);
+        check = check.lacks_all(of_groups, hidden);
         let hidden = self.may_read(cx, root("customer").segment("my_customer").segment("orgunits"), ("type", "children")).await?;
-        Ok(lacks(check, hidden.as_ref(), [Ability::ListTargets(units.clone()), Ability::Manage(units)]))
+        Ok(check.lacks_all([Ability::ListTargets(units.clone()), Ability::Manage(units)], hidden))
     }
 
     async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {

@@ -44,13 +44,6 @@ impl Okta {
     }
 }
 
-fn lacks(check: Check, why: Option<&String>, abilities: impl IntoIterator<Item = Ability>) -> Check {
-    match why {
-        Some(why) => abilities.into_iter().fold(check, |check, ability| check.lacks(ability, why.as_str())),
-        None => check,
-    }
-}
-
 #[async_trait]
 impl Adapter for Okta {
     fn descriptor(&self) -> &Descriptor {
@@ -127,18 +120,18 @@ impl Adapter for Okta {
             check = check.own(me.id);
         }
         let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::EndSessions];
-        check = lacks(check, self.without_scope("okta.users.manage").as_ref(), accounts);
-        check = lacks(check, self.without_scope("okta.groups.manage").as_ref(), [Ability::Manage(groups.clone())]);
-        check = lacks(check, self.without_scope("okta.apps.manage").as_ref(), [Ability::Manage(apps.clone())]);
-        check = lacks(check, self.may_read(cx, path!["api", "v1", "users"]).await?.as_ref(), [Ability::ListAccounts]);
+        check = check.lacks_all(accounts, self.without_scope("okta.users.manage"));
+        check = check.lacks_all([Ability::Manage(groups.clone())], self.without_scope("okta.groups.manage"));
+        check = check.lacks_all([Ability::Manage(apps.clone())], self.without_scope("okta.apps.manage"));
+        check = check.lacks_all([Ability::ListAccounts], self.may_read(cx, path!["api", "v1", "users"]).await?);
         // Without its rules nobody knows who may be taken out of a group.
         let hidden = match self.may_read(cx, path!["api", "v1", "groups"]).await? {
             None => self.may_read(cx, path!["api", "v1", "groups", "rules"]).await?,
             hidden => hidden,
         };
         let all = |kind: &KindName| [Ability::Manage, Ability::Observe, Ability::ListTargets, Ability::ListGrants].map(|ability| ability(kind.clone()));
-        check = lacks(check, hidden.as_ref(), all(&groups));
-        Ok(lacks(check, self.may_read(cx, path!["api", "v1", "apps"]).await?.as_ref(), all(&apps)))
+        check = check.lacks_all(all(&groups), hidden);
+        Ok(check.lacks_all(all(&apps), self.may_read(cx, path!["api", "v1", "apps"]).await?))
     }
 
     async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {

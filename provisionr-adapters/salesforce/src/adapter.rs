@@ -84,19 +84,18 @@ impl Adapter for Salesforce {
                 check = check.seats(pool, count("TotalLicenses"), count("UsedLicenses").unwrap_or(0));
             }
         }
-        let lacks = |check: Check, abilities: &[Ability], why: &str| abilities.iter().fold(check, |check, ability| check.lacks(ability.clone(), why));
         let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::ListAccounts];
         if let Err(why) = seen(told.next())? {
-            check = lacks(check, &accounts, &format!("the credential has not the permission \"Manage Users\": {why}"));
+            check = check.lacks_all(accounts.clone(), format!("the credential has not the permission \"Manage Users\": {why}"));
         }
         let all = |what: &What| [Ability::Manage, Ability::Observe, Ability::ListTargets, Ability::ListGrants].map(|ability| ability(what.name.into()));
         if let Err(why) = seen(told.next())? {
             let why = format!("the credential has not the permissions \"Assign Permission Sets\" and \"View Setup and Configuration\": {why}");
-            check = lacks(check, &[all(&SET), all(&SET_GROUP)].concat(), &why);
+            check = check.lacks_all([&SET, &SET_GROUP].into_iter().flat_map(all), why);
         }
         let own = seen(told.next())?;
         match (&self.facts.username, own) {
-            (_, Err(why)) => check = lacks(check, &accounts, &why),
+            (_, Err(why)) => check = check.lacks_all(accounts, why),
             (Some(_), Ok(records)) => check = read::<User>(Some(records))?.into_iter().fold(check, |check, user| check.own(user.id)),
             (None, Ok(_)) => {}
         }

@@ -9,7 +9,7 @@ use crate::source::{Source, item_end, library, words};
 struct Floors(&'static [(&'static str, &'static [&'static str])]);
 
 const SDK: Floors = Floors(&[
-    ("vocabulary", &["id", "time", "secret", "level", "error", "subject", "account", "lane", "entitlement", "kind", "kinds"]),
+    ("vocabulary", &["id", "time", "secret", "level", "error", "subject", "account", "lane", "entitlement", "facts", "kind", "kinds"]),
     ("contract", &["descriptor", "page", "change", "outcome", "context", "adapter"]),
 ]);
 

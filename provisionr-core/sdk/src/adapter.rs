@@ -10,8 +10,8 @@ use crate::context::CallContext;
 use crate::descriptor::Descriptor;
 use crate::entitlement::{Entitlement, Grant, GrantState, Source, Target};
 use crate::error::{AdapterError, Result};
+use crate::facts::Repeat;
 use crate::id::{KindName, TargetName};
-use crate::kind::Repeat;
 use crate::outcome::{BatchOutcome, Check, Observation, Outcome, Probe, Receipt, Resolution, Resolved, Scope, Wait, WaitReason};
 use crate::page::{ListScope, Page, PageRequest};
 

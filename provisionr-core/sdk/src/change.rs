@@ -10,8 +10,8 @@ use crate::account::{Account, AccountQuery, AccountState};
 use crate::descriptor::Descriptor;
 use crate::entitlement::{Entitlement, Grant};
 use crate::error::{AdapterError, Result, RetryHint};
+use crate::facts::ChangeFacts;
 use crate::id::{IdempotencyKey, SubjectId, Ticket};
-use crate::kind::ChangeFacts;
 
 /// How the person gets into a new account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

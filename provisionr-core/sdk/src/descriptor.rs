@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::account::AccountState;
+use crate::facts::{Calls, ChangeFacts, Undo};
 use crate::id::{KindName, LaneId, SystemName, SystemType};
-use crate::kind::{Calls, ChangeFacts, Kind, Undo};
+use crate::kind::Kind;
 use crate::kinds::Kinds;
 use crate::lane::Lane;
 

@@ -59,6 +59,7 @@ mod context;
 mod descriptor;
 mod entitlement;
 mod error;
+mod facts;
 mod id;
 mod kind;
 mod kinds;
@@ -77,14 +78,12 @@ pub use context::{Access, Call, CallContext, CallGate, Permit};
 pub use descriptor::{Ability, AccountFacts, Attribute, Descriptor, KeyFacts, Search, Suspension, Transition};
 pub use entitlement::{Entitlement, Grant, GrantKey, GrantState, Source, Target};
 pub use error::{AdapterError, Effect, ErrorKind, Missing, Result, RetryHint};
+pub use facts::{Calls, ChangeFacts, Mail, Repeat, Undo, Visibility};
 pub use id::{
     AccountId, Cursor, EventId, EventKey, IdempotencyKey, KindName, LaneId, RoleName, SubjectId, SystemName, SystemType, TargetId, TargetName, Ticket,
     VendorRequestId,
 };
-pub use kind::{
-    AccountNeed, BatchRule, Calls, Cardinality, Cascade, ChangeFacts, Contention, Kind, Mail, OnCreate, Param, ParamType, Part, Repeat, Role, Roles, Undo,
-    Visibility,
-};
+pub use kind::{AccountNeed, BatchRule, Cardinality, Cascade, Contention, Kind, OnCreate, Param, ParamType, Part, Role, Roles};
 pub use kinds::{KindProblem, Kinds, Wanted, did_you_mean, suggestion};
 pub use lane::{Lane, LaneReading, Window};
 pub use level::Level;

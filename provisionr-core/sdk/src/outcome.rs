@@ -412,6 +412,15 @@ impl Check {
         self
     }
 
+    /// The credential lacks these abilities, all for one reason; where there is none it has them.
+    #[must_use]
+    pub fn lacks_all(mut self, abilities: impl IntoIterator<Item = Ability>, why: impl Into<Option<String>>) -> Self {
+        if let Some(why) = why.into() {
+            self.lacking.extend(abilities.into_iter().map(|ability| (ability, why.clone())));
+        }
+        self
+    }
+
     /// Adds seats.
     #[must_use]
     pub fn seats(mut self, pool: impl Into<String>, total: Option<u32>, taken: u32) -> Self {

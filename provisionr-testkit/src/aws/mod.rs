@@ -14,13 +14,13 @@ mod truth;
 
 use std::time::Duration;
 
-use provisionr_sdk::{Access, Timestamp};
+use provisionr_sdk::Access;
 use serde_json::{Value, json};
 
 use answer::{Reply, invalid, missing, refuse, request_id, whole};
 pub use state::{AwsAccount, AwsAssignment, AwsExternalId, AwsGroup, AwsPermissionSet, AwsSettings, AwsUser, Missing};
 
-use crate::fake::{Fake, FakeContext};
+use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
@@ -66,9 +66,6 @@ impl Default for AwsFake {
     }
 }
 
-/// When seeds of the builder were made.
-const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
 impl AwsFake {
     /// The home region of the instance.
     pub const REGION: &'static str = "eu-west-1";
@@ -94,13 +91,8 @@ impl AwsFake {
     /// When it is not of that form: an error of the test.
     #[must_use]
     #[track_caller]
-    pub fn seeded(mut self, seed: &Value) -> Self {
-        let mut cx = FakeContext::new(LONG_AGO, "https://aws.test".to_owned(), None);
-        #[expect(clippy::panic, reason = "how a test fails")]
-        if let Err(error) = seed::seed(&mut self, seed, &mut cx) {
-            panic!("a seed of the aws fake: {error}");
-        }
-        self
+    pub fn seeded(self, seed: &Value) -> Self {
+        fake::seeded(self, seed)
     }
 
     /// Adds an enabled user with this address as user name.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use state::{GithubInvitation, GithubMember, GithubRepository, GithubSettings, GithubTeam, GithubUser};
 
-use crate::fake::{Fake, FakeContext};
+use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
@@ -75,9 +75,6 @@ impl Default for GithubFake {
     }
 }
 
-/// When seeds of the builder were made.
-const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
 impl GithubFake {
     /// The login of the organization.
     pub const ORG: &'static str = "company";
@@ -106,13 +103,8 @@ impl GithubFake {
     /// When it is not of that form: an error of the test.
     #[must_use]
     #[track_caller]
-    pub fn seeded(mut self, seed: &Value) -> Self {
-        let mut cx = FakeContext::new(LONG_AGO, "https://api.github.test".to_owned(), None);
-        #[expect(clippy::panic, reason = "how a test fails")]
-        if let Err(error) = seed::seed(&mut self, seed, &mut cx) {
-            panic!("a seed of the github fake: {error}");
-        }
-        self
+    pub fn seeded(self, seed: &Value) -> Self {
+        fake::seeded(self, seed)
     }
 
     /// Adds a person of GitHub who is in nothing.

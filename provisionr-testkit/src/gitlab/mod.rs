@@ -14,12 +14,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use provisionr_sdk::Timestamp;
 use serde_json::{Value, json};
 
 pub use state::{GitlabIdentity, GitlabInvitation, GitlabMember, GitlabSettings, GitlabSource, GitlabUser, Offering, Plan, Sort};
 
-use crate::fake::{Fake, FakeContext};
+use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
@@ -78,9 +77,6 @@ impl Default for GitlabFake {
     }
 }
 
-/// When seeds of the builder were made.
-const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
 impl GitlabFake {
     /// The token of the administrator, or of the owner of the top-level group.
     pub const TOKEN: &'static str = "glpat-fake-gitlab-token0";
@@ -113,13 +109,8 @@ impl GitlabFake {
     /// When it is not of that form: an error of the test.
     #[must_use]
     #[track_caller]
-    pub fn seeded(mut self, seed: &Value) -> Self {
-        let mut cx = FakeContext::new(LONG_AGO, "https://gitlab.test".to_owned(), None);
-        #[expect(clippy::panic, reason = "how a test fails")]
-        if let Err(error) = seed::seed(&mut self, seed, &mut cx) {
-            panic!("a seed of the gitlab fake: {error}");
-        }
-        self
+    pub fn seeded(self, seed: &Value) -> Self {
+        fake::seeded(self, seed)
     }
 
     /// Adds a group by its full path.
@@ -340,8 +331,7 @@ impl Fake for GitlabFake {
 
     fn finish(&self, _request: &FakeRequest, response: &mut FakeResponse, cx: &FakeContext) {
         response.add_header("x-request-id", format!("01FAKE{:0>20}", cx.request_number()));
-        let millis = u64::try_from(cx.now().as_millis()).unwrap_or(0);
-        response.add_header("date", httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(millis)));
+        response.add_header("date", fake::http_date(cx.now()));
         let Some(reading) = cx.limit().filter(|_| response.header("ratelimit-limit").is_none()) else { return };
         response.add_header("ratelimit-name", THROTTLE);
         response.add_header("ratelimit-limit", reading.units.to_string());
@@ -376,10 +366,7 @@ impl Fake for GitlabFake {
             .with_header("ratelimit-observed", (limit + 1).to_string())
             .with_header("ratelimit-remaining", "0")
             .with_header("ratelimit-reset", reset.as_millis().div_euclid(1000).to_string())
-            .with_header(
-                "ratelimit-resettime",
-                httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(reset.as_millis()).unwrap_or(0))),
-            )
+            .with_header("ratelimit-resettime", fake::http_date(reset))
             .with_header("retry-after", seconds.to_string())
     }
 

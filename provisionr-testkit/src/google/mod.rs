@@ -16,12 +16,12 @@ mod users;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use provisionr_sdk::{Access, Timestamp};
+use provisionr_sdk::Access;
 use serde_json::{Value, json};
 
 pub use state::{GoogleGroup, GoogleMember, GoogleOrgUnit, GoogleSettings, GoogleUser, GroupsOfUser, MemberRole, MemberType, RetryAfter};
 
-use crate::fake::{Fake, FakeContext};
+use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
@@ -71,9 +71,6 @@ impl Default for GoogleFake {
     }
 }
 
-/// When seeds of the builder were made.
-const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
 impl GoogleFake {
     /// An access token that acts as the administrator.
     pub const TOKEN: &'static str = "ya29.fake-google-access-token";
@@ -98,13 +95,8 @@ impl GoogleFake {
     /// When it is not of that form: an error of the test.
     #[must_use]
     #[track_caller]
-    pub fn seeded(mut self, seed: &Value) -> Self {
-        let mut cx = FakeContext::new(LONG_AGO, "https://google.test".to_owned(), None);
-        #[expect(clippy::panic, reason = "how a test fails")]
-        if let Err(error) = seed::seed(&mut self, seed, &mut cx) {
-            panic!("a seed of the google fake: {error}");
-        }
-        self
+    pub fn seeded(self, seed: &Value) -> Self {
+        fake::seeded(self, seed)
     }
 
     /// Adds an active user in the top-level organizational unit.

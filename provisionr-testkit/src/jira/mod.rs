@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 pub use auth::Permission;
 pub use state::{AccountType, Actor, JiraGroup, JiraProduct, JiraProject, JiraRole, JiraSettings, JiraUser, ManagedBy, NothingToDo};
 
-use crate::fake::{Fake, FakeContext};
+use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
@@ -78,9 +78,6 @@ impl Default for JiraFake {
     }
 }
 
-/// When seeds of the builder were made.
-const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
 impl JiraFake {
     /// The API token of the administrator that a new site has; the user of Basic is [`ADMIN`](Self::ADMIN).
     pub const TOKEN: &'static str = "ATATT3-fake-api-token";
@@ -113,13 +110,8 @@ impl JiraFake {
     /// When it is not of that form: an error of the test.
     #[must_use]
     #[track_caller]
-    pub fn seeded(mut self, seed: &Value) -> Self {
-        let mut cx = FakeContext::new(LONG_AGO, "https://jira.test".to_owned(), None);
-        #[expect(clippy::panic, reason = "how a test fails")]
-        if let Err(error) = seed::seed(&mut self, seed, &mut cx) {
-            panic!("a seed of the jira fake: {error}");
-        }
-        self
+    pub fn seeded(self, seed: &Value) -> Self {
+        fake::seeded(self, seed)
     }
 
     /// Adds a group.
@@ -248,8 +240,7 @@ impl Fake for JiraFake {
 
     fn finish(&self, _request: &FakeRequest, response: &mut FakeResponse, cx: &FakeContext) {
         response.add_header("atl-traceid", format!("{:032x}", cx.request_number()));
-        let millis = u64::try_from(cx.now().as_millis()).unwrap_or(0);
-        response.add_header("date", httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(millis)));
+        response.add_header("date", fake::http_date(cx.now()));
         if response.header("x-ratelimit-limit").is_some() {
             return;
         }

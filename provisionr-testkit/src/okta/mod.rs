@@ -27,7 +27,7 @@ pub use state::{
     RepeatedAssignment, UserStatus,
 };
 
-use crate::fake::{Fake, FakeContext};
+use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
@@ -77,9 +77,6 @@ impl Default for OktaFake {
     }
 }
 
-/// When seeds of the builder were made.
-const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
 impl OktaFake {
     /// An API token of the administrator that a new org has.
     pub const TOKEN: &'static str = "00fake-okta-api-token";
@@ -105,13 +102,8 @@ impl OktaFake {
     /// When it is not of that form: an error of the test.
     #[must_use]
     #[track_caller]
-    pub fn seeded(mut self, seed: &Value) -> Self {
-        let mut cx = FakeContext::new(LONG_AGO, "https://okta.test".to_owned(), None);
-        #[expect(clippy::panic, reason = "how a test fails")]
-        if let Err(error) = seed::seed(&mut self, seed, &mut cx) {
-            panic!("a seed of the okta fake: {error}");
-        }
-        self
+    pub fn seeded(self, seed: &Value) -> Self {
+        fake::seeded(self, seed)
     }
 
     /// Adds a group.
@@ -249,8 +241,7 @@ impl Fake for OktaFake {
     fn finish(&self, _request: &FakeRequest, response: &mut FakeResponse, cx: &FakeContext) {
         response.add_header("x-okta-request-id", format!("req{:0>21}", cx.request_number()));
         // Clients count from this date to the reset, not from their own clock.
-        let millis = u64::try_from(cx.now().as_millis()).unwrap_or(0);
-        response.add_header("date", httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(millis)));
+        response.add_header("date", fake::http_date(cx.now()));
         if response.header("x-rate-limit-limit").is_some() {
             return;
         }

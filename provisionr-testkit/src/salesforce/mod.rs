@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 pub use state::SalesforceSettings;
 
-use crate::fake::{Fake, FakeContext};
+use crate::fake::{self, Fake, FakeContext};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
 use crate::router::Router;
@@ -83,8 +83,6 @@ impl Default for SalesforceFake {
     }
 }
 
-/// When seeds of the builder were made.
-const LONG_AGO: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl SalesforceFake {
@@ -119,13 +117,8 @@ impl SalesforceFake {
     /// When it is not of that form: an error of the test.
     #[must_use]
     #[track_caller]
-    pub fn seeded(mut self, seed: &Value) -> Self {
-        let mut cx = FakeContext::new(LONG_AGO, "https://salesforce.test".to_owned(), None);
-        #[expect(clippy::panic, reason = "how a test fails")]
-        if let Err(error) = seed::seed(&mut self, seed, &mut cx) {
-            panic!("a seed of the salesforce fake: {error}");
-        }
-        self
+    pub fn seeded(self, seed: &Value) -> Self {
+        fake::seeded(self, seed)
     }
 
     /// Adds an active user with the profile `Standard User`.
