@@ -258,6 +258,25 @@ async fn what_an_old_run_may_still_take_is_given_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whom_an_old_run_may_still_let_in_is_shut_out_again() {
+    let company = Company::new();
+    let access = company.ruled(JOBS);
+    company.handle(&access, person(1, "Sales Engineer"), EventKind::Hired).await;
+    pass(&access, Duration::from_secs(60)).await;
+    let left = company.handle(&access, person(2, "Sales Engineer"), EventKind::Terminated).await;
+    finish(&access, &left).await;
+    assert_eq!(company.in_wiki().state, AccountState::Suspended);
+    // Nobody has moved this run yet, and somebody may at any moment.
+    company.handle(&access, person(3, "Sales Engineer"), EventKind::Rehired).await;
+    let leaver = company.handle(&access, person(4, "Sales Engineer"), EventKind::Terminated).await;
+    let planned = access.report(&leaver).await.unwrap();
+    assert!(planned.operations.iter().any(|line| line.operation.as_str() == "wiki:suspend"), "suspended now is not suspended then: {planned}");
+    finish(&access, &leaver).await;
+    assert_eq!(company.in_wiki().state, AccountState::Suspended);
+    assert!(company.held().is_empty(), "{:?}", company.held());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_goes_on_in_the_new_run_since_it_began() {
     let company = Company::new();
     let access = company.ruled(&waiting());
