@@ -62,6 +62,7 @@ mod random;
 mod rate;
 mod request;
 mod route;
+pub mod scim;
 mod settings;
 mod signer;
 mod token;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provisionr_http::scim::{Key, Scim};
 use provisionr_http::{Answer, Paging, path};
 use provisionr_sdk::{
     Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, ErrorKind, Found, Missing, Outcome, Page, PageRequest, Probe,
@@ -11,7 +12,6 @@ use serde_json::{Map, Value};
 
 use crate::adapter::{Slack, Written, plain_id};
 use crate::channels::{INVITE_TO_CHANNEL, InviteToChannel};
-use crate::scim::Scim;
 use crate::wire::{User, field};
 
 /// What Slack advises for lists of people: <https://docs.slack.dev/apis/web-api/pagination>.
@@ -81,8 +81,8 @@ impl Slack {
 
     async fn by_user_name(&self, cx: &CallContext, scim: &Scim, name: &str) -> Result<Vec<User>> {
         let mut users = Vec::new();
-        for found in scim.find(cx, "userName", name).await? {
-            users.extend(self.user(cx, &found.id).await?);
+        for found in scim.find_users(cx, Key::UserName, name).await? {
+            users.extend(self.user(cx, found.id()).await?);
         }
         Ok(users)
     }
@@ -155,9 +155,9 @@ impl Slack {
             };
             let receipt = Receipt::new().before_absent().with_request_id(answer.request_id());
             if self.grid.is_some() {
-                self.assign(cx, &made.id, channels).await.map_err(AdapterError::effect_unknown)?;
+                self.assign(cx, made.id(), channels).await.map_err(AdapterError::effect_unknown)?;
             }
-            let user = self.user_or_gone(cx, &made.id).await.map_err(AdapterError::effect_unknown)?;
+            let user = self.user_or_gone(cx, made.id()).await.map_err(AdapterError::effect_unknown)?;
             return Ok(Outcome::Applied(receipt.with_account(self.account(&user))));
         }
         Err(AdapterError::conflict("other people have every user name that would do").with_hint(RetryHint::Never))

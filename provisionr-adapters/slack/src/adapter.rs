@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
+use provisionr_http::scim::Scim;
 use provisionr_http::{HttpClient, RequestBuilder, path};
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, BatchOutcome, CallContext, Change, Check, Coverage, Cursor, Descriptor, ErrorKind,
@@ -14,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::channels::{INVITE_TO_CHANNEL, InviteToChannel};
 use crate::roles::ASSIGN_WORKSPACE_ROLE;
-use crate::scim::Scim;
 use crate::usergroups::{ADD_TO_USERGROUP, AddToUsergroup};
 use crate::wire::field;
 

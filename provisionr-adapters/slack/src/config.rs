@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
+use provisionr_http::scim::{self, Scim};
 use provisionr_http::{Auth, CredentialProvider, HttpClient, Routes, Transport};
 use provisionr_sdk::{
     Ability, AccountFacts, AccountState, AdapterError, Attribute, BatchRule, ChangeFacts, Contention, Descriptor, Kind, Lane, Level, OnCreate, Result, Search,
@@ -13,7 +14,6 @@ use provisionr_sdk::{
 use crate::adapter::{Grid, Slack};
 use crate::channels::{INVITE_TO_CHANNEL, InviteToChannel, MOST_INVITED};
 use crate::roles::{ASSIGN_WORKSPACE_ROLE, AssignWorkspaceRole};
-use crate::scim::{self, Scim};
 use crate::usergroups::{ADD_TO_USERGROUP, AddToUsergroup};
 use crate::{errors, scim::SLACK};
 
@@ -133,7 +133,7 @@ impl SlackConfig {
             Some(provider) => {
                 let routes = Routes::new().any("/**", SCIM_WRITES).on(Method::GET, "/**", SCIM_READS);
                 let client = HttpClient::new(&self.scim_url, http)?.auth(Auth::bearer(provider.clone())).routes(routes).classifier(scim::classify);
-                Some((Scim { client: client.request_id_header("x-slack-req-id"), quirks: SLACK }, web(provider.clone())?))
+                Some((Scim::new(client.request_id_header("x-slack-req-id"), SLACK), web(provider.clone())?))
             }
         };
         let web = web(token)?;

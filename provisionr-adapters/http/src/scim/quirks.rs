@@ -1,0 +1,87 @@
+//! What differs from service to service.
+
+/// How users are switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SwitchOff {
+    /// By `active: false`; the user stays, and `DELETE` is for good.
+    Inactive,
+    /// By `DELETE`, after which the user is there, switched off.
+    Delete,
+}
+
+/// How `PATCH` takes somebody out of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MemberRemoval {
+    /// By a path with a filter, `members[value eq "…"]`, as RFC 7644 has it.
+    ByPath,
+    /// By the path `members` and the member as value, for services that take no filters in paths.
+    ByValue,
+}
+
+/// What differs from service to service: data of an adapter, or of a systems file.
+#[derive(Clone, Copy, Debug)]
+pub struct Quirks {
+    pub(super) page: u32,
+    pub(super) switch_off: SwitchOff,
+    pub(super) removal: MemberRemoval,
+    pub(super) email: &'static str,
+    pub(super) filter: bool,
+    pub(super) patch: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Quirks {
+    /// As the RFC has it, in pages of a hundred.
+    pub const fn new() -> Self {
+        Self { page: 100, switch_off: SwitchOff::Inactive, removal: MemberRemoval::ByPath, email: "emails.value", filter: true, patch: true }
+    }
+
+    /// Sets how many resources are asked for at once.
+    #[must_use]
+    pub const fn page(mut self, resources: u32) -> Self {
+        self.page = resources;
+        self
+    }
+
+    /// Sets how users are switched off.
+    #[must_use]
+    pub const fn switch_off(mut self, by: SwitchOff) -> Self {
+        self.switch_off = by;
+        self
+    }
+
+    /// Sets how somebody is taken out of a group.
+    #[must_use]
+    pub const fn member_removal(mut self, by: MemberRemoval) -> Self {
+        self.removal = by;
+        self
+    }
+
+    /// Sets what filters call the address of a user; `emails.value` unless set.
+    #[must_use]
+    pub const fn email_filter(mut self, attribute: &'static str) -> Self {
+        self.email = attribute;
+        self
+    }
+
+    /// The service has no filters: whom it should find is looked for in the list of all, page by page.
+    #[must_use]
+    pub const fn without_filter(mut self) -> Self {
+        self.filter = false;
+        self
+    }
+
+    /// The service has no `PATCH`: a whole resource is read, changed and put back, under the version it had where it has one.
+    #[must_use]
+    pub const fn without_patch(mut self) -> Self {
+        self.patch = false;
+        self
+    }
+}
