@@ -129,7 +129,14 @@ impl Gitlab {
             Flavour::Admin { provider: None } => return Err(AdapterError::invalid_request("users are not found by `extern_uid`: no provider is configured")),
             Flavour::Group { path, identities, .. } => (path, if *identities == Identities::Scim { "scim" } else { "saml" }),
         };
-        let Some(answer) = self.client.get(path!["groups", path, identities, uid]).send_if_found(cx).await? else { return Ok(Found::None) };
+        let Some(answer) = self.client.get(path!["groups", path, identities, uid]).send_if_found(cx).await? else {
+            // A lost right answers 404 as well; the list of all tells them apart, and one row of it is enough.
+            let all = self.client.get(path!["groups", path, identities, "identities"]).query("per_page", 1).send_if_found(cx).await?;
+            return Ok(match all {
+                Some(_) => Found::None,
+                None => Found::CannotTell("the identities of the group are not to be seen".to_owned()),
+            });
+        };
         let linked: Linked = answer.json()?;
         Ok(match self.user(cx, &linked.user_id.to_string()).await? {
             Some(user) => Found::One(user.account(&self.attributes)?),

@@ -71,6 +71,11 @@ impl Gitlab {
         }
         if !whole.is_empty() {
             match if email.is_some() { None } else { self.all_of(cx, seen.id.as_str(), &whole).await? } {
+                Some((all, _)) if self.has_open_invitation(cx, account, &seen).await? => {
+                    grants.extend(all);
+                    let why = "an invitation to the person is open somewhere in the group, and GitLab does not tell where";
+                    coverage = whole.into_iter().fold(coverage, |coverage, sort| coverage.unseen(sort.kind(), None, why));
+                }
                 Some((all, hidden)) => {
                     grants.extend(all);
                     coverage = whole.into_iter().fold(coverage, |coverage, sort| coverage.kind(sort.kind()));
@@ -183,7 +188,19 @@ impl Adapter for Gitlab {
                 let all = writes.into_iter().chain([Ability::ListAccounts]).filter(has);
                 check = check.lacks_all(all, "the token is not an administrator's".to_owned());
             }
-            Flavour::Admin { .. } => {}
+            Flavour::Admin { .. } => {
+                // With Admin Mode switched on, a token without its scope is a plain user's, and sees what a user sees.
+                let look = self.client.get(path!["users", me.id.to_string(), "memberships"]).query("per_page", 1).send(cx).await;
+                match look {
+                    Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
+                        let all = writes.into_iter().chain([Ability::ListAccounts]).chain(both(Ability::ListTargets)).chain(both(Ability::ListGrants));
+                        let why = "the token does not act as an administrator: with Admin Mode switched on it needs the scope `admin_mode`".to_owned();
+                        check = check.lacks_all(all.chain(both(Ability::Manage)).filter(has), why);
+                    }
+                    Err(error) => return Err(error),
+                    Ok(_) => {}
+                }
+            }
             Flavour::Group { path, .. } => {
                 let member = self.client.get(path!["groups", path, "members", "all", me.id.to_string()]).send_if_found(cx).await?;
                 let level = member.map(|answer| answer.json::<Member>()).transpose()?.map_or(0, |member| member.access_level);

@@ -58,11 +58,12 @@ pub struct GitlabConfig {
     auth: Option<Auth>,
     flavour: Flavour,
     limit: Option<(u32, Duration)>,
+    user_reads: u32,
 }
 
 impl GitlabConfig {
     fn new(url: impl Into<String>, flavour: Flavour) -> Self {
-        Self { url: url.into(), auth: None, flavour, limit: None }
+        Self { url: url.into(), auth: None, flavour, limit: None, user_reads: 300 }
     }
 
     /// The instance at this address, entered as an administrator.
@@ -141,6 +142,14 @@ impl GitlabConfig {
         self
     }
 
+    /// Sets how many reads of a user by id an instance of your own takes in ten minutes; 300 unless set, as GitLab has it from the start.
+    /// 0 is for an instance where that limit is switched off.
+    #[must_use]
+    pub fn user_reads(mut self, requests: u32) -> Self {
+        self.user_reads = requests;
+        self
+    }
+
     /// The adapter of this instance. Nothing is sent.
     ///
     /// # Errors
@@ -168,13 +177,21 @@ impl fmt::Debug for GitlabConfig {
     }
 }
 
+/// The lane of memberships that are taken away.
+const REMOVALS: &str = "members.delete";
+
 /// <https://docs.gitlab.com/user/gitlab_com/#rate-limits-on-gitlabcom>
 fn routes() -> Routes {
-    Routes::new().any("/**", API).on(Method::GET, "/users/*", "users.id").on(Method::GET, "/groups", "groups").on(Method::GET, "/groups/*", "groups.id").on(
-        Method::GET,
-        "/groups/*/projects",
-        "groups.projects",
-    )
+    Routes::new()
+        .any("/**", API)
+        .on(Method::GET, "/users/*", "users.id")
+        .on(Method::GET, "/groups", "groups")
+        .on(Method::GET, "/groups/*", "groups.id")
+        .on(Method::GET, "/groups/*/projects", "groups.projects")
+        .on(Method::GET, "/projects", "projects")
+        .on(Method::GET, "/projects/*", "projects.id")
+        .on(Method::DELETE, "/groups/*/members/*", REMOVALS)
+        .on(Method::DELETE, "/projects/*/members/*", REMOVALS)
 }
 
 /// The headers tell of the limit on all requests of the user, on whichever endpoint they come.
@@ -190,7 +207,7 @@ impl ReadRate for RateReader {
     }
 }
 
-fn lanes(config: &GitlabConfig, is_com: bool) -> [Lane; 5] {
+fn lanes(config: &GitlabConfig, is_com: bool) -> [Lane; 8] {
     let lane = |name: &'static str, units: u32, seconds: u64| {
         let lane = Lane::new(name);
         if is_com { lane.window(units, Duration::from_secs(seconds)) } else { lane }
@@ -199,7 +216,21 @@ fn lanes(config: &GitlabConfig, is_com: bool) -> [Lane; 5] {
         Some((units, per)) => Lane::new(API).window(units, per),
         None => lane(API, 2000, 60),
     };
-    [all, lane("users.id", 300, 600), lane("groups", 200, 60), lane("groups.id", 400, 60), lane("groups.projects", 600, 60)]
+    // The one limit of an endpoint that every instance has from the start: https://docs.gitlab.com/administration/settings/rate_limit_on_users_api/
+    let users = Lane::new("users.id");
+    let users = if config.user_reads == 0 { users } else { users.window(config.user_reads, Duration::from_secs(600)) };
+    // 60 a minute for each group or project, which is more than a lane counts: https://docs.gitlab.com/administration/settings/rate_limit_on_members_api/
+    let removals = Lane::new(REMOVALS);
+    [
+        all,
+        users,
+        removals,
+        lane("groups", 200, 60),
+        lane("groups.id", 400, 60),
+        lane("groups.projects", 600, 60),
+        lane("projects", 2000, 600),
+        lane("projects.id", 400, 60),
+    ]
 }
 
 fn admin_accounts(provider: Option<&str>) -> AccountFacts {
@@ -240,7 +271,7 @@ fn group_accounts(invitations: bool, enterprise: bool) -> AccountFacts {
         .suspension(Suspension::RevokeAll)
         .found_with(API, 1)
         .found_with("users.id", 1);
-    if invitations { facts.created(ChangeFacts::unique("email").mails().calls("groups.id", 1).calls(API, 8)) } else { facts }
+    if invitations { facts.created(ChangeFacts::unique("email").mails().calls("groups.id", 1).calls(API, 9)) } else { facts }
 }
 
 fn kind(sort: Sort, config: &GitlabConfig) -> Kind {
@@ -249,13 +280,13 @@ fn kind(sort: Sort, config: &GitlabConfig) -> Kind {
         Some(level) => kind.role(name, *level),
         None => kind.role_off_scale(name),
     });
-    let (read, rest) = if sort == Sort::Group { ("groups.id", 3) } else { (API, 4) };
-    let calls = |facts: ChangeFacts| if sort == Sort::Group { facts.calls(read, 1).calls(API, rest) } else { facts.calls(API, rest) };
+    let (read, rest) = if sort == Sort::Group { ("groups.id", 3) } else { ("projects.id", 3) };
+    let calls = |facts: ChangeFacts| facts.calls(read, 1).calls(API, rest);
     let kind = kind
         .value(Param::date("expires_at").ends().doc("the last day of the membership"))
         .needs(AccountNeed::Known)
         .granting(calls(ChangeFacts::set().mails()))
-        .revoking(calls(ChangeFacts::set()))
+        .revoking(calls(ChangeFacts::set()).calls(REMOVALS, 1))
         .scope("api");
     let kind = match sort {
         Sort::Group => kind

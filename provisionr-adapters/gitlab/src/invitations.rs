@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::Method;
 use provisionr_http::{RequestBuilder, path};
 use provisionr_sdk::{
-    Account, AccountId, AccountSpec, AccountState, AdapterError, CallContext, Date, Entitlement, Found, Grant, GrantState, Outcome, Probe, Receipt, Request,
-    Result, RetryHint, Wait, WaitReason,
+    Account, AccountId, AccountSpec, AccountState, AdapterError, CallContext, Date, Entitlement, Found, Grant, GrantState, Outcome, Page, PageRequest, Probe,
+    Receipt, Request, Result, RetryHint, Wait, WaitReason,
 };
 use serde_json::Value;
 
@@ -40,6 +40,12 @@ fn waiting(receipt: Receipt) -> Outcome {
     Outcome::Waiting(Wait::new(WaitReason::InvitationSent, ACCEPTED), receipt)
 }
 
+/// An open invitation as a grant.
+fn offer(place: &Place, account: &AccountId, open: &Invitation) -> Grant {
+    let day = open.expires_at.as_deref().and_then(|text| text.get(..10)?.parse::<Date>().ok());
+    Grant::direct(account.clone(), entitlement(place.sort, &place.id, open.access_level, day)).in_state(GrantState::Invited)
+}
+
 impl Gitlab {
     pub(crate) fn invites(&self) -> bool {
         matches!(self.flavour, Flavour::Group { invitations: true, .. })
@@ -49,6 +55,20 @@ impl Gitlab {
     pub(crate) async fn is_invited(&self, cx: &CallContext, group: &str, email: &str) -> Result<bool> {
         let pending: Vec<Pending> = self.client.get(path!["groups", group, "pending_members"]).all(cx, &paging()).await?;
         Ok(pending.iter().any(|member| member.invited && member.email.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(email))))
+    }
+
+    /// Whether a person who has an account is invited elsewhere in the group as well.
+    pub(crate) async fn has_open_invitation(&self, cx: &CallContext, account: &Account, seen: &Account) -> Result<bool> {
+        match (&self.flavour, self.email_of(account).or_else(|| self.email_of(seen))) {
+            (Flavour::Group { path, .. }, Some(email)) => self.is_invited(cx, path, email).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// A page of the open invitations to a place, as grants of the accounts they stand for.
+    pub(crate) async fn open_invitations(&self, cx: &CallContext, place: &Place, page: &PageRequest) -> Result<Page<Grant>> {
+        let open = self.client.get(place.path().segment("invitations")).page::<Invitation>(cx, page, &paging()).await?;
+        Ok(open.map(|open| offer(place, &invited(&open.invite_email).id, &open)))
     }
 
     fn one(&self, method: Method, place: &Place, email: &str) -> RequestBuilder<'_> {
@@ -63,10 +83,7 @@ impl Gitlab {
 
     /// An open invitation as a grant of an account.
     pub(crate) async fn offered(&self, cx: &CallContext, place: &Place, account: &AccountId, email: &str) -> Result<Option<Grant>> {
-        Ok(self.invitation(cx, place, email).await?.map(|open| {
-            let day = open.expires_at.as_deref().and_then(|text| text.get(..10)?.parse::<Date>().ok());
-            Grant::direct(account.clone(), entitlement(place.sort, &place.id, open.access_level, day)).in_state(GrantState::Invited)
-        }))
+        Ok(self.invitation(cx, place, email).await?.map(|open| offer(place, account, &open)))
     }
 
     /// Invites an address to a place, or changes the open invitation. A second one to the same place would be refused, without a mail.

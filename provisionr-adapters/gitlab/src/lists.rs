@@ -18,6 +18,9 @@ pub(crate) fn paging() -> Paging {
 /// Behind the top-level group itself, where the list of what is below it begins.
 const BELOW: &str = "below";
 
+/// Where the open invitations to a place begin, behind its members.
+const INVITED: &str = "invited:";
+
 /// Where a list of all grants of a kind stands: which targets are left of their page, and where in the list of the first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Position {
@@ -67,11 +70,22 @@ impl Gitlab {
         self.list_places(cx, Sort::of(kind)?, page).await
     }
 
-    /// The direct rows of one place.
+    /// The direct rows of one place, and after them the open invitations.
     async fn rows(&self, cx: &CallContext, sort: Sort, id: &str, owner: Option<Owner>, page: &PageRequest) -> Result<Page<Grant>> {
         let place = Place { sort, id: id.to_owned(), full_path: String::new(), above: Vec::new(), shared: Vec::new(), owner };
+        let at = page.cursor.as_ref().map(Cursor::as_str);
+        if let Some(at) = at.and_then(|at| at.strip_prefix(INVITED)).filter(|_| self.invites()) {
+            let page = PageRequest { cursor: (!at.is_empty()).then(|| at.into()), size: page.size };
+            let mut open = self.open_invitations(cx, &place, &page).await?;
+            open.next = open.next.map(|next| format!("{INVITED}{next}").into());
+            return Ok(open);
+        }
         let members = self.client.get(place.path().segment("members")).page::<Member>(cx, page, &paging()).await?;
-        Ok(members.map(|member| grant(&place, &member)))
+        let mut rows = members.map(|member| grant(&place, &member));
+        if rows.next.is_none() && self.invites() {
+            rows.next = Some(INVITED.into());
+        }
+        Ok(rows)
     }
 
     pub(crate) async fn grants(&self, cx: &CallContext, scope: &ListScope, page: &PageRequest) -> Result<Page<Grant>> {
@@ -82,7 +96,11 @@ impl Gitlab {
                 let seen = self.look(cx, &account, &Scope::Kinds(vec![kind.clone()])).await?;
                 let complete = seen.coverage.covers_kind(kind);
                 let page = Page::last(seen.grants);
-                Ok(if complete { page } else { page.incomplete("GitLab lists the memberships of members only who count for billing") })
+                Ok(if complete {
+                    page
+                } else {
+                    page.incomplete("GitLab lists the memberships of members only who count for billing, and not where a person is invited")
+                })
             }
             ListScope::Target(_, target) => match self.place(cx, sort, target).await? {
                 Some(place) => self.rows(cx, sort, &place.id, place.owner, page).await,

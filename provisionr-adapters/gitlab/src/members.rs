@@ -185,11 +185,39 @@ impl Gitlab {
         let user = before.user.id.to_string();
         match self.member_request(Method::PUT, place, &user).json(&fields).send(cx).await {
             Ok(answer) => self.outcome(place, &answer, receipt),
-            Err(error) if error.code() == Some(INHERITED) => {
-                Err(AdapterError::refused("the groups above give a higher level: take the direct membership away instead").with_code(INHERITED))
-            }
+            Err(error) if error.code() == Some(INHERITED) => self.fall_back(cx, place, &before, wanted, receipt, error).await,
             Err(error) => Err(self.why_not(cx, place, &before, error).await),
         }
+    }
+
+    /// A direct level below an inherited one cannot be set. Where what is inherited is enough, the direct row goes; what is left is what was
+    /// wanted, as near as GitLab lets it be.
+    async fn fall_back(
+        &self,
+        cx: &CallContext,
+        place: &Place,
+        before: &Member,
+        wanted: &Entitlement,
+        receipt: Receipt,
+        refused: AdapterError,
+    ) -> Result<Outcome> {
+        let user = before.user.id.to_string();
+        let left = self.inherited(cx, place, &user, before.access_level).await?;
+        if !left.iter().any(|grant| self.is_enough(&grant.entitlement, wanted)) {
+            return Err(refused);
+        }
+        let answer = match self.removal(place, &user).send(cx).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.why_not(cx, place, before, error).await),
+        };
+        answer.empty()?;
+        let receipt = receipt.with_request_id(answer.request_id()).and_changed("the direct membership went, for the groups above give more than was wanted");
+        Ok(Outcome::Applied(left.into_iter().fold(receipt, Receipt::still)))
+    }
+
+    /// Without the parameter the direct memberships in everything below would go too, wanted or not.
+    fn removal(&self, place: &Place, user: &str) -> RequestBuilder<'_> {
+        self.member_request(Method::DELETE, place, user).query("skip_subresources", "true")
     }
 
     /// Success may be a member, a queued promotion, or a failure in words.
@@ -237,9 +265,7 @@ impl Gitlab {
         };
         let there = grant(&place, &member);
         request.check_expected(Some(&there))?;
-        // Without this the direct memberships in everything below would go too, wanted or not.
-        let call = self.member_request(Method::DELETE, &place, user).query("skip_subresources", "true");
-        let answer = match call.send(cx).await {
+        let answer = match self.removal(&place, user).send(cx).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.why_not(cx, &place, &member, error).await),
         };

@@ -20,7 +20,8 @@ use crate::config::{GitlabConfig, Identities};
 ///     "url": "https://gitlab.company.com",
 ///     "credentials": { "token": { "file": "/run/secrets/gitlab" } },
 ///     "provider": "saml",
-///     "requests_per_hour": 7200
+///     "requests_per_hour": 7200,
+///     "user_reads": 0
 /// }"#)?;
 /// let group: Settings = serde_json::from_str(r#"{
 ///     "url": "https://gitlab.com",
@@ -50,6 +51,9 @@ pub struct Settings {
     provider: Option<String>,
     #[serde(default)]
     requests_per_hour: Option<NonZeroU32>,
+    /// Reads of a user by id in ten minutes; 0 where that limit is switched off.
+    #[serde(default)]
+    user_reads: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -93,6 +97,7 @@ impl SystemSettings for Settings {
             Some(requests) => config.rate_limit(requests.get(), Duration::from_secs(3600)),
             None => config,
         };
+        let config = self.user_reads.iter().fold(config, |config, reads| config.user_reads(*reads));
         let config = match &self.credentials {
             Credentials::Token(source) => config.credentials(source.clone()),
             Credentials::Bearer(source) => config.bearer(source.clone()),

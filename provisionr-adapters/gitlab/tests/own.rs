@@ -71,6 +71,24 @@ async fn what_a_group_above_gives_is_not_given_again_and_not_taken_below() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_owner_who_should_have_less_keeps_no_more_than_the_groups_above_give() {
+    let fake = world().with_member("eng", "sarah", 40).with_member("eng/platform", "sarah", 50).with_member("eng/platform", "root", 50).start();
+    let (gitlab, eng) = (gitlab(&fake), fake.id_of(Sort::Group, "eng").unwrap());
+    let wanted = request(&fake, Change::Grant(in_group(&fake, "eng/platform", "developer")));
+    let Outcome::Applied(receipt) = gitlab.apply(&cx(), &wanted).await.unwrap() else { panic!() };
+    assert_eq!((receipt.still_effective.len(), &receipt.still_effective[0].source), (1, &Source::Inherited(eng.as_str().into())));
+    assert!(receipt.also_changed.iter().any(|what| what.contains("direct membership went")), "{receipt:?}");
+    assert_eq!(fake.member(Sort::Group, "eng/platform", "sarah"), None);
+    assert!(matches!(gitlab.probe(&cx(), &wanted).await.unwrap(), Probe::Holds(_)));
+    assert!(matches!(gitlab.apply(&cx(), &wanted).await.unwrap(), Outcome::Unchanged(_)));
+    // Where nothing that is inherited would do, the direct row stays.
+    fake.act(Act::new("set_member", json!({ "group": "eng/platform", "user": "sarah", "access_level": 50 }))).unwrap();
+    let planner = request(&fake, Change::Grant(in_group(&fake, "eng/platform", "planner")));
+    assert_eq!(gitlab.apply(&cx(), &planner).await.unwrap_err().kind(), &ErrorKind::Refused);
+    assert_eq!(fake.member(Sort::Group, "eng/platform", "sarah").unwrap().level, 50);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_group_that_is_invited_shows_as_the_source() {
     let fake =
         world().with_group("ops").with_member("ops", "sarah", 40).seeded(&json!({ "groups": [{ "path": "lab", "shared_with": { "ops": 20 } }] })).start();
@@ -323,6 +341,22 @@ async fn check_says_what_the_token_lacks() {
     assert!(matches!(found, Found::One(_)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_administrators_token_without_admin_mode_is_a_plain_users() {
+    let tokens = json!([{ "token": "plain", "owner": "root", "scopes": ["api"] }, { "token": "mode", "owner": "root", "scopes": ["api", "admin_mode"] }]);
+    let fake = world().with_settings(|settings| settings.admin_mode = true).seeded(&json!({ "tokens": tokens })).start();
+    let lacking = async |token: &str| {
+        let config = GitlabConfig::self_managed("https://gitlab.company.test").private_token(Secret::new(token));
+        config.connect("gitlab", &fake.transport()).unwrap().check(&cx()).await.unwrap().lacking
+    };
+    let plain = lacking("plain").await;
+    let kind = || "add_to_group".into();
+    for ability in [Ability::SetState, Ability::ListAccounts, Ability::ListTargets(kind()), Ability::ListGrants(kind()), Ability::Manage(kind())] {
+        assert!(plain.get(&ability).is_some_and(|why| why.contains("admin_mode")), "{ability}: {plain:?}");
+    }
+    assert!(lacking("mode").await.is_empty());
+}
+
 /// The requests since `before`, lane by lane.
 fn counted(fake: &Fake, before: usize) -> BTreeMap<&'static str, u32> {
     let mut lanes = BTreeMap::new();
@@ -330,6 +364,8 @@ fn counted(fake: &Fake, before: usize) -> BTreeMap<&'static str, u32> {
         let lane = match (entry.method.as_str(), entry.route.unwrap()) {
             ("GET", "/api/v4/users/{id}") => "users.id",
             ("GET", "/api/v4/groups/{id}") => "groups.id",
+            ("GET", "/api/v4/projects/{id}") => "projects.id",
+            ("DELETE", route) if route.contains("/members/") => "members.delete",
             _ => "api",
         };
         *lanes.entry(lane).or_default() += 1;

@@ -158,6 +158,8 @@ impl GitlabFake {
             ("/api/v4/groups", 200, minute),
             ("/api/v4/groups/*", 400, minute),
             ("/api/v4/groups/*/projects", 600, minute),
+            ("/api/v4/projects", 2000, 10 * minute),
+            ("/api/v4/projects/*", 400, minute),
         ] {
             self.application_limits.add(Limit::new(units, per).on("GET", path));
         }
@@ -296,7 +298,8 @@ impl GitlabFake {
             let text = "The request requires higher privileges than provided by the access token.";
             return Err(FakeResponse::json(403, &json!({ "error": "insufficient_scope", "error_description": text, "scope": "api read_api" })));
         }
-        cx.set_caller(grantee.owner.to_string());
+        let as_user = if self.instance.settings.admin_mode && !has("admin_mode") { users::AS_USER } else { "" };
+        cx.set_caller(format!("{}{as_user}", grantee.owner));
         Ok(())
     }
 }

@@ -49,6 +49,9 @@ pub struct GitlabSettings {
     pub unbilled_memberships: bool,
     /// Whether only dormant users can be deactivated, as the documentation has it; they need not be.
     pub only_dormant_deactivated: bool,
+    /// Whether Admin Mode is switched on, so that a token of an administrator acts as one with the scope `admin_mode` alone; it is not.
+    /// <https://docs.gitlab.com/administration/settings/sign_in_restrictions/#admin-mode>
+    pub admin_mode: bool,
     /// Whether the refusal of a level below an inherited one has its older wording; it has not.
     pub old_wording: bool,
 }
@@ -63,6 +66,7 @@ impl Default for GitlabSettings {
             user_cap: None,
             unbilled_memberships: false,
             only_dormant_deactivated: false,
+            admin_mode: false,
             old_wording: false,
         }
     }

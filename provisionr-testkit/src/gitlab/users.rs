@@ -9,14 +9,18 @@ use crate::fake::FakeContext;
 use crate::message::FakeResponse;
 use crate::router::{Call, Reply};
 
+/// What follows the caller's id where the token does not act as an administrator.
+pub(super) const AS_USER: &str = " as user";
+
 impl GitlabFake {
     /// The user of the token.
     pub(super) fn caller(&self, cx: &FakeContext) -> Option<&GitlabUser> {
-        self.instance.user(cx.caller()?)
+        self.instance.user(cx.caller()?.split(' ').next()?)
     }
 
     pub(super) fn is_admin(&self, cx: &FakeContext) -> bool {
-        self.instance.settings.offering == Offering::SelfManaged && self.caller(cx).is_some_and(|user| user.admin)
+        let as_user = cx.caller().is_some_and(|caller| caller.ends_with(AS_USER));
+        self.instance.settings.offering == Offering::SelfManaged && !as_user && self.caller(cx).is_some_and(|user| user.admin)
     }
 
     fn admin(&self, cx: &FakeContext) -> Result<(), FakeResponse> {
@@ -32,7 +36,7 @@ impl GitlabFake {
 pub(super) fn me(fake: &mut GitlabFake, _call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let user = fake.caller(cx).ok_or_else(|| message(401, "401 Unauthorized"))?;
     let mut shown = answer::own(user, cx);
-    if user.admin && fake.is_admin(cx) {
+    if user.admin && fake.instance.settings.offering == Offering::SelfManaged {
         shown = answer::with_admin(user, cx);
     }
     Ok(FakeResponse::json(200, &shown))
