@@ -185,26 +185,18 @@ impl Gitlab {
         let user = before.user.id.to_string();
         match self.member_request(Method::PUT, place, &user).json(&fields).send(cx).await {
             Ok(answer) => self.outcome(place, &answer, receipt),
-            Err(error) if error.code() == Some(INHERITED) => self.fall_back(cx, place, &before, wanted, receipt, error).await,
+            Err(error) if error.code() == Some(INHERITED) => self.fall_back(cx, place, &before, wanted, receipt).await,
             Err(error) => Err(self.why_not(cx, place, &before, error).await),
         }
     }
 
     /// A direct level below an inherited one cannot be set. Where what is inherited is enough, the direct row goes; what is left is what was
     /// wanted, as near as GitLab lets it be.
-    async fn fall_back(
-        &self,
-        cx: &CallContext,
-        place: &Place,
-        before: &Member,
-        wanted: &Entitlement,
-        receipt: Receipt,
-        refused: AdapterError,
-    ) -> Result<Outcome> {
+    async fn fall_back(&self, cx: &CallContext, place: &Place, before: &Member, wanted: &Entitlement, receipt: Receipt) -> Result<Outcome> {
         let user = before.user.id.to_string();
         let left = self.inherited(cx, place, &user, before.access_level).await?;
         if !left.iter().any(|grant| self.is_enough(&grant.entitlement, wanted)) {
-            return Err(refused);
+            return Err(AdapterError::refused("the groups above give a higher level: take the direct membership away instead").with_code(INHERITED));
         }
         let answer = match self.removal(place, &user).send(cx).await {
             Ok(answer) => answer,
