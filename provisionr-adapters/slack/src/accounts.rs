@@ -42,7 +42,13 @@ impl Slack {
     }
 
     pub(crate) fn account(&self, user: &User) -> Account {
-        user.account(self.team.as_deref(), &self.attributes)
+        let mut account = user.account(self.team.as_deref(), &self.attributes);
+        // Where people are invited into the workspace, being out of it is what being switched off looks like; SCIM switches off the whole user.
+        let left = self.scim.is_none() && self.grid.as_ref().is_some_and(|grid| user.has_left(&grid.team));
+        if left && account.state == AccountState::Active {
+            account.state = AccountState::Deactivated;
+        }
+        account
     }
 
     pub(crate) async fn find(&self, cx: &CallContext, who: &AccountQuery) -> Result<Found> {

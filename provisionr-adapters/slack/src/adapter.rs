@@ -13,7 +13,7 @@ use provisionr_sdk::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::channels::{INVITE_TO_CHANNEL, InviteToChannel};
+use crate::channels::{INVITE_TO_CHANNEL, InviteToChannel, UNSEEN_CHANNELS};
 use crate::roles::ASSIGN_WORKSPACE_ROLE;
 use crate::usergroups::{ADD_TO_USERGROUP, AddToUsergroup};
 use crate::wire::field;
@@ -160,10 +160,18 @@ impl Slack {
 /// What each ability needs of the token: all of the lists, any scope of each.
 type Need = &'static [&'static [&'static str]];
 
-const SEE_CHANNELS: Need = &[&["channels:read", "groups:read"]];
-const MANAGE_CHANNELS: Need = &[&["channels:read", "groups:read"], &["channels:manage", "channels:write", "groups:write"]];
-const SEE_GROUPS: Need = &[&["usergroups:read"]];
-const MANAGE_GROUPS: Need = &[&["usergroups:read"], &["usergroups:write"]];
+/// Whoever is looked at is read first, and found by the address. Channels are asked for public and private in one call.
+const SEE_CHANNELS: Need = &[&["users:read"], &["users:read.email"], &["channels:read"], &["groups:read"]];
+const MANAGE_CHANNELS: Need = &[
+    &["users:read"],
+    &["users:read.email"],
+    &["channels:read"],
+    &["groups:read"],
+    &["channels:manage", "channels:write", "groups:write"],
+    &["channels:join", "channels:write"],
+];
+const SEE_GROUPS: Need = &[&["users:read"], &["users:read.email"], &["usergroups:read"]];
+const MANAGE_GROUPS: Need = &[&["users:read"], &["users:read.email"], &["usergroups:read"], &["usergroups:write"]];
 const SEE_ROLES: Need = &[&["admin.teams:read"]];
 const MANAGE_ROLES: Need = &[&["admin.teams:read"], &["admin.users:write"]];
 
@@ -229,7 +237,7 @@ impl Adapter for Slack {
             Change::Revoke(unwanted) if unwanted.kind == *ADD_TO_USERGROUP => {
                 self.leave_group(cx, request, account()?, &unwanted.to::<AddToUsergroup>()?.target).await
             }
-            Change::Grant(wanted) if wanted.kind == *ASSIGN_WORKSPACE_ROLE && self.grid.is_some() => self.give_role(cx, account()?, wanted).await,
+            Change::Grant(wanted) if wanted.kind == *ASSIGN_WORKSPACE_ROLE && self.grid.is_some() => self.give_role(cx, request, account()?, wanted).await,
             Change::Revoke(unwanted) if unwanted.kind == *ASSIGN_WORKSPACE_ROLE && self.grid.is_some() => {
                 self.take_role(cx, request, account()?, unwanted).await
             }
@@ -308,7 +316,10 @@ impl Adapter for Slack {
         match (scope, scope.kind().as_str()) {
             (ListScope::Account(kind, account), _) => {
                 let account = Account::new(account.clone(), AccountState::Active);
-                Ok(Page::last(self.observe(cx, &account, &Scope::Kinds(vec![kind.clone()])).await?.grants))
+                let seen = self.observe(cx, &account, &Scope::Kinds(vec![kind.clone()])).await?;
+                let complete = seen.coverage.covers_kind(kind);
+                let page = Page::last(seen.grants);
+                Ok(if complete { page } else { page.incomplete(UNSEEN_CHANNELS) })
             }
             (ListScope::Target(_, channel), INVITE_TO_CHANNEL) => self.list_members(cx, channel.as_str(), page).await,
             (ListScope::Target(_, group), ADD_TO_USERGROUP) => self.list_group_members(cx, Some(group.as_str())).await,

@@ -24,6 +24,9 @@ const CHANNELS: u32 = 999;
 
 const MEMBERS: u32 = 200;
 
+/// Why no list of channels is whole.
+pub(crate) const UNSEEN_CHANNELS: &str = "private channels the app is not in do not show";
+
 /// Membership in a channel; the target is the channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InviteToChannel {
@@ -51,10 +54,11 @@ impl Slack {
         answer.map(|answer| field(&answer, "channel")).transpose()
     }
 
-    /// Public channels of a user, and the private ones the app is in too.
+    /// Public channels of a user, and the private ones the app is in too. Archived ones are among them: whoever is in one is in it again
+    /// when it is opened.
     pub(crate) async fn channels_of(&self, cx: &CallContext, user: &str) -> Result<Vec<Channel>> {
         let request = self.web.get(path!["users.conversations"]).query("user", user).query("types", "public_channel,private_channel");
-        self.for_team(request.query("exclude_archived", true)).all(cx, &paging()).await
+        self.for_team(request).all(cx, &paging()).await
     }
 
     async fn owner(&self, cx: &CallContext, channel: &Channel) -> Result<Option<Owner>> {

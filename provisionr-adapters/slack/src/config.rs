@@ -245,7 +245,12 @@ fn kinds(config: &SlackConfig) -> Vec<Kind> {
         .granting(channel().calls("conversations.invite", 1))
         .revoking(channel().calls("conversations.kick", 1))
         .batch(BatchRule { max: MOST_INVITED, same_target: true });
-    let channels = ["channels:read", "groups:read", "channels:manage", "groups:write", "channels:join"].into_iter().fold(channels, Kind::scope);
+    let private: &[&str] = if config.admin.is_some() { &["admin.conversations:read"] } else { &[] };
+    let channels = ["users:read", "users:read.email", "channels:read", "groups:read", "channels:manage", "groups:write", "channels:join"]
+        .iter()
+        .chain(private)
+        .copied()
+        .fold(channels, Kind::scope);
     let list = || ChangeFacts::set().calls("usergroups.list", 1).calls("usergroups.users.update", 1).calls("usergroups.users.list", 1);
     let usergroups = Kind::per_target::<AddToUsergroup>(ADD_TO_USERGROUP)
         .doc("Adds a person to a user group, whose members are reached by one `@handle`")
@@ -253,6 +258,8 @@ fn kinds(config: &SlackConfig) -> Vec<Kind> {
         .contention(Contention::WholeList)
         .granting(list())
         .revoking(list())
+        .scope("users:read")
+        .scope("users:read.email")
         .scope("usergroups:read")
         .scope("usergroups:write");
     let looked = || ChangeFacts::set().calls("admin.teams.owners.list", 1).calls("admin.teams.admins.list", 1);

@@ -2,7 +2,8 @@
 
 use provisionr_http::{Paging, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Coverage, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Result, Scope, Target,
+    Account, AccountKind, AdapterError, CallContext, Coverage, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Result, Scope,
+    Target,
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,7 @@ impl Slack {
         Ok(Receipt::new().with_request_id(answer.request_id()))
     }
 
-    pub(crate) async fn give_role(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
+    pub(crate) async fn give_role(&self, cx: &CallContext, request: &Request, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
         let AssignWorkspaceRole { target: team, role } = wanted.to()?;
         let user = account.id.as_str();
         let method = match role.as_str() {
@@ -65,6 +66,12 @@ impl Slack {
         let given = grant(user, &team, &role);
         if before.as_ref() == Some(&given) {
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(given.clone()).with_grant(given)));
+        }
+        if let Some(before) = &before {
+            // Who was made owner meanwhile is not lowered where a member was to become admin.
+            request.check_expected(Some(before))?;
+        } else if account.kind == AccountKind::Guest {
+            return Err(AdapterError::refused("the account is a guest's, and the role would make it a full member: make it one in Slack first"));
         }
         let receipt = self.set_role(cx, method, user, &team).await?.with_grant(given);
         Ok(Outcome::Applied(match before {

@@ -50,6 +50,11 @@ impl User {
         }
     }
 
+    /// Whether a user of the organisation was taken out of a workspace and not deactivated everywhere.
+    pub(crate) fn has_left(&self, team: &str) -> bool {
+        self.enterprise_user.is_some() && !self.is_in(team)
+    }
+
     /// Whether the user is in a workspace, as opposed to the organisation around it alone.
     pub(crate) fn is_in(&self, team: &str) -> bool {
         self.team_id.as_deref() == Some(team) || self.enterprise_user.as_ref().is_some_and(|user| user.teams.iter().any(|known| known == team))

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use provisionr_http::ReqwestTransport;
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Calls, Change, ChangeFacts, Completeness, Entitlement, ErrorKind, Found,
-    ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, Resolution, RetryHint, Scope, Secret, TargetName, WaitReason,
+    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Calls, Change, ChangeFacts, Completeness, Entitlement, ErrorKind, Expect,
+    Found, KindName, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, Resolution, RetryHint, Scope, Secret, TargetName, WaitReason,
 };
 use provisionr_slack::{Slack, SlackConfig};
-use provisionr_testkit::slack::{Invited, Plan, SlackFake};
+use provisionr_testkit::slack::{Invited, Plan, Removed, SlackFake};
 use provisionr_testkit::{Act, FakeServer, FakeSystem};
 use serde_json::json;
 
@@ -328,16 +328,23 @@ async fn check_names_own_accounts_and_each_ability_that_is_lacking() {
     assert!(check.lacking.is_empty(), "{:?}", check.lacking);
     let weak = config().token(Secret::new("xoxb-reader")).workspace(SlackFake::TEAM).enterprise(Secret::new("xoxp-half")).scim(Secret::new("xoxp-half"));
     let check = over(&fake, weak).check(&cx()).await.unwrap();
-    let (channels, groups, roles) = ("invite_to_channel".into(), "add_to_usergroup".into(), "assign_workspace_role".into());
+    let (channels, groups, roles): (KindName, KindName, KindName) = ("invite_to_channel".into(), "add_to_usergroup".into(), "assign_workspace_role".into());
     let lacking: Vec<_> = check.lacking.keys().cloned().collect();
     let expected = [
         Ability::CreateAccount,
         Ability::UpdateAccount,
         Ability::SetState,
         Ability::EndSessions,
-        Ability::Manage(groups),
+        Ability::Manage(groups.clone()),
         Ability::Manage(roles),
-        Ability::Manage(channels),
+        Ability::Manage(channels.clone()),
+        // Without the address nobody is found, and channels are asked for with the private ones.
+        Ability::Observe(groups.clone()),
+        Ability::ListTargets(groups.clone()),
+        Ability::ListGrants(groups),
+        Ability::Observe(channels.clone()),
+        Ability::ListTargets(channels.clone()),
+        Ability::ListGrants(channels),
     ];
     assert!(expected.iter().all(|ability| lacking.contains(ability)) && lacking.len() == expected.len(), "{lacking:?}");
     assert!(check.lacking[&Ability::Manage("add_to_usergroup".into())].contains("usergroups:write"));
@@ -345,6 +352,68 @@ async fn check_names_own_accounts_and_each_ability_that_is_lacking() {
     let check = over(&free, config()).check(&cx()).await.unwrap();
     assert_eq!(check.lacking.len(), 4, "{:?}", check.lacking);
     assert!(check.lacking[&Ability::Observe("add_to_usergroup".into())].contains("plan_upgrade_required"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_lacks_nothing_sees_all_it_should_see() {
+    // The scopes the kinds declare, and no more.
+    let plain = over(&SlackFake::new().start(), config());
+    let scopes: std::collections::BTreeSet<_> = plain.descriptor().kinds.iter().flat_map(|kind| kind.scopes.iter().copied()).collect();
+    let token = json!({ "token": "xoxb-declared", "user": SlackFake::BOT, "scopes": scopes });
+    let fake = SlackFake::new().with_user(SARAH).with_channel("sales").with_usergroup("crew", &[]).seeded(&json!({ "tokens": [token] })).start();
+    let slack = over(&fake, config().token(Secret::new("xoxb-declared")));
+    assert!(slack.check(&cx()).await.unwrap().lacking.is_empty());
+    let account = slack.find_account(&cx(), &AccountQuery::by("email", SARAH)).await.unwrap().one().unwrap();
+    slack.observe(&cx(), &account, &Scope::All).await.unwrap();
+    for wanted in [channel(&fake, "sales"), group(&fake, "crew")] {
+        for change in [Change::Grant(wanted.clone()), Change::Revoke(wanted)] {
+            assert!(matches!(slack.apply(&cx(), &on(&fake, SARAH, change)).await.unwrap(), Outcome::Applied(_)));
+        }
+    }
+    for kind in ["invite_to_channel", "add_to_usergroup"] {
+        slack.list_targets(&cx(), &kind.into(), &PageRequest::first()).await.unwrap();
+        slack.list_grants(&cx(), &ListScope::Kind(kind.into()), &PageRequest::first()).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_out_of_the_workspace_is_switched_off_and_comes_back_into_it() {
+    for removed in [Removed::Deleted, Removed::Elsewhere] {
+        let fake = SlackFake::new().with_plan(Plan::Enterprise).with_settings(|settings| settings.removed = removed).with_user(SARAH).start();
+        let slack = over(&fake, grid());
+        for (to, arrived) in [(AccountState::Deactivated, "user.deactivated"), (AccountState::Active, "user.assigned")] {
+            assert!(matches!(slack.apply(&cx(), &on(&fake, SARAH, Change::SetState(to))).await.unwrap(), Outcome::Applied(_)), "{removed:?} {arrived}");
+            assert!(matches!(slack.apply(&cx(), &on(&fake, SARAH, Change::SetState(to))).await.unwrap(), Outcome::Unchanged(_)), "{removed:?} {arrived}");
+            let found = slack.find_account(&cx(), &AccountQuery::by("email", SARAH)).await.unwrap().one().unwrap();
+            assert_eq!(found.state, to, "{removed:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_is_not_given_over_another_that_nobody_expects() {
+    let guest = json!({ "users": [{ "email": "guest@company.com", "restricted": true }] });
+    let fake = SlackFake::new().with_plan(Plan::Enterprise).with_user(SARAH).seeded(&guest).start();
+    let slack = over(&fake, grid());
+    let admin = Entitlement::new("assign_workspace_role", SlackFake::TEAM).with_role("admin");
+    fake.act(Act::new("set_role", json!({ "user": fake.user_id(SARAH).unwrap(), "team": SlackFake::TEAM, "role": "owner" }))).unwrap();
+    let give = on(&fake, SARAH, Change::Grant(admin.clone())).expecting(Expect::Absent);
+    assert_eq!(slack.apply(&cx(), &give).await.unwrap_err().kind(), &ErrorKind::Conflict);
+    let account = slack.find_account(&cx(), &AccountQuery::by("email", "guest@company.com")).await.unwrap().one().unwrap();
+    let give = Request::new("s-2", AccountQuery::known(account.id.clone()), Change::Grant(admin), "k-2").with_account(account);
+    assert_eq!(slack.apply(&cx(), &give).await.unwrap_err().kind(), &ErrorKind::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_archived_channel_is_still_held() {
+    let fake = SlackFake::new().with_user(SARAH).seeded(&json!({ "channels": [{ "name": "old", "archived": true, "members": ["sarah"] }] })).start();
+    let slack = over(&fake, config());
+    let old = channel(&fake, "old");
+    let account = Account::new(fake.user_id(SARAH).unwrap(), AccountState::Active);
+    let seen = slack.observe(&cx(), &account, &Scope::Only(vec![old.clone()])).await.unwrap();
+    assert_eq!(seen.grants.len(), 1);
+    assert!(matches!(slack.apply(&cx(), &on(&fake, SARAH, Change::Revoke(old))).await.unwrap(), Outcome::Applied(_)));
+    assert!(fake.members("old").is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,6 +111,15 @@ pub(super) fn user(slack: &SlackFake, user: &SlackUser) -> Value {
         "is_app_user": false,
         "updated": CREATED,
     });
+    if user.elsewhere {
+        let organisation = "E0000000001";
+        set(&mut shown, "team_id", organisation);
+        set(
+            &mut shown,
+            "enterprise_user",
+            json!({ "id": user.id, "enterprise_id": organisation, "enterprise_name": "Company", "is_admin": false, "is_owner": false, "teams": [] }),
+        );
+    }
     if user.stranger {
         set(&mut shown, "is_stranger", true);
     }

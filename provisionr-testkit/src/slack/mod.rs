@@ -19,7 +19,7 @@ use std::time::Duration;
 use provisionr_sdk::Access;
 use serde_json::{Value, json};
 
-pub use state::{Invited, Plan, SlackChannel, SlackSettings, SlackTeam, SlackUser, SlackUsergroup};
+pub use state::{Invited, Plan, Removed, SlackChannel, SlackSettings, SlackTeam, SlackUser, SlackUsergroup};
 
 use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};

@@ -30,6 +30,18 @@ pub enum Invited {
     Hidden,
 }
 
+/// What becomes of a user of an organisation who is removed from the workspace; nothing public says for certain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Removed {
+    /// Shows as deleted.
+    #[default]
+    Deleted,
+    /// Stays a user of the organisation, and shows without the workspace.
+    Elsewhere,
+}
+
 /// What is not the same for each workspace, and what nothing public says for certain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,6 +55,8 @@ pub struct SlackSettings {
     pub empty_pages: usize,
     /// Whether people who have not come yet show as users; they do.
     pub invited: Invited,
+    /// What becomes of who is removed from the workspace of an organisation; they show as deleted.
+    pub removed: Removed,
     /// What SCIM answers to PATCH and DELETE: 200 with the user, or 204; 200.
     pub scim_written: u16,
     /// The status of a second SCIM user of one name; 409, as RFC 7644 has it.
@@ -51,7 +65,7 @@ pub struct SlackSettings {
 
 impl Default for SlackSettings {
     fn default() -> Self {
-        Self { plan: Plan::Paid, page_size: 3, empty_pages: 0, invited: Invited::Shown, scim_written: 200, scim_duplicate: 409 }
+        Self { plan: Plan::Paid, page_size: 3, empty_pages: 0, invited: Invited::Shown, removed: Removed::Deleted, scim_written: 200, scim_duplicate: 409 }
     }
 }
 
@@ -87,6 +101,8 @@ pub struct SlackUser {
     pub ultra_restricted: bool,
     /// Of another company, and in no shared channel.
     pub stranger: bool,
+    /// Taken out of the workspace, and still of the organisation.
+    pub elsewhere: bool,
     /// Open sessions.
     pub sessions: u32,
     /// The channels an invitation leads to.
@@ -100,7 +116,7 @@ impl SlackUser {
 
     /// Whether the user can be put into channels and groups.
     pub(super) fn is_live(&self) -> bool {
-        !self.deleted && !self.invited
+        !self.deleted && !self.invited && !self.elsewhere
     }
 }
 

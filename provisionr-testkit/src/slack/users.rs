@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::SlackFake;
 use super::answer::{self, arg, is_set, ok, page, refuse, set, text};
-use super::state::{Invited, Plan, SlackUser};
+use super::state::{Invited, Plan, Removed, SlackUser};
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
 use crate::router::{Call, Reply};
@@ -118,11 +118,11 @@ pub(super) fn admin_assign(slack: &mut SlackFake, call: &Call<'_>, cx: &mut Fake
     match slack.workspace.users.get(&id) {
         None => return Err(refuse("user_not_found")),
         Some(user) if user.bot => return Err(refuse("user_is_bot")),
-        Some(user) if !user.deleted && user.team == team => return Err(refuse("user_already_team_member")),
+        Some(user) if !user.deleted && !user.elsewhere && user.team == team => return Err(refuse("user_already_team_member")),
         Some(_) => {}
     }
     if let Some(user) = slack.workspace.users.get_mut(&id) {
-        user.team = team;
+        (user.team, user.elsewhere) = (team, false);
     }
     slack.activate(&id, cx);
     for channel in &channels {
@@ -138,6 +138,13 @@ pub(super) fn admin_remove(slack: &mut SlackFake, call: &Call<'_>, cx: &mut Fake
         None => Err(refuse("user_not_found")),
         Some(user) if user.deleted => Err(refuse("user_already_deleted")),
         Some(_) if slack.is_primary_owner(&id) => Err(refuse("cannot_modify_primary_owner")),
+        Some(_) if slack.workspace.settings.removed == Removed::Elsewhere => {
+            slack.deactivate(&id, cx);
+            if let Some(user) = slack.workspace.users.get_mut(&id) {
+                (user.deleted, user.elsewhere) = (false, true);
+            }
+            ok(json!({}))
+        }
         Some(_) => {
             slack.deactivate(&id, cx);
             ok(json!({}))
