@@ -104,13 +104,15 @@ pub(super) fn user(slack: &SlackFake, user: &SlackUser) -> Value {
             "first_name": user.first_name,
             "last_name": user.last_name,
             "title": user.title,
-            "email": user.email,
             "team": user.team,
         },
         "is_bot": user.bot,
         "is_app_user": false,
         "updated": CREATED,
     });
+    if let (false, Some(profile)) = (user.email.is_empty(), shown.get_mut("profile")) {
+        set(profile, "email", user.email.as_str());
+    }
     if user.stranger {
         set(&mut shown, "is_stranger", true);
     }
