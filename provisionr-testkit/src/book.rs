@@ -1,6 +1,6 @@
 //! What a running fake keeps beside its state.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use provisionr_sdk::Timestamp;
@@ -9,6 +9,7 @@ use crate::fake::Fake;
 use crate::fault::FaultScript;
 use crate::link::{Act, FakeEvent};
 use crate::log::LogEntry;
+use crate::message::Exchange;
 use crate::system::Shared;
 
 type Map = Arc<dyn Fn(&FakeEvent) -> Option<Act> + Send + Sync>;
@@ -26,6 +27,8 @@ pub(crate) struct Book {
     /// How many requests, events and problems are kept; none for all.
     pub(crate) keep: Option<usize>,
     pub(crate) log: VecDeque<LogEntry>,
+    /// Whole exchanges by the number of their request; none unless they are asked for.
+    pub(crate) exchanges: Option<BTreeMap<u64, Exchange>>,
     pub(crate) events: VecDeque<FakeEvent>,
     /// How many events came before those that are kept.
     pub(crate) earlier_events: u64,
@@ -48,6 +51,11 @@ impl Book {
     pub(crate) fn trim(&mut self) {
         let Some(keep) = self.keep else { return };
         self.log.drain(..self.log.len().saturating_sub(keep));
+        if let Some(exchanges) = &mut self.exchanges {
+            while exchanges.len() > keep {
+                exchanges.pop_first();
+            }
+        }
         self.unknown_routes.drain(..self.unknown_routes.len().saturating_sub(keep));
         self.failures.drain(..self.failures.len().saturating_sub(keep));
         let events = self.events.len().saturating_sub(keep);
@@ -57,6 +65,9 @@ impl Book {
 
     pub(crate) fn clear_log(&mut self) {
         self.log.clear();
+        if let Some(exchanges) = &mut self.exchanges {
+            exchanges.clear();
+        }
         self.earlier_events += self.events.len() as u64;
         self.events.clear();
     }

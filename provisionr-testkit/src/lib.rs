@@ -94,6 +94,8 @@
 
 pub mod aws;
 pub mod conformance;
+#[cfg(feature = "descriptions")]
+pub mod description;
 #[cfg(feature = "server")]
 pub mod fakes;
 pub mod github;
@@ -107,9 +109,9 @@ pub mod slack;
 mod accept;
 mod book;
 mod clock;
-mod exchange;
 mod fake;
 mod fault;
+mod in_flight;
 mod limit;
 mod link;
 mod log;
@@ -120,6 +122,7 @@ mod router;
 mod server;
 mod system;
 mod transport;
+mod wildcard;
 
 pub use aws::AwsFake;
 pub use clock::FakeClock;
@@ -133,7 +136,7 @@ pub use limit::{Limit, LimitReading, Limits};
 pub use link::{Act, ActError, FakeEvent};
 pub use log::{Ending, LogEntry};
 pub use memory_adapter::{JoinGroup, JoinProject, MemoryAdapter, MemoryCall, MemoryEffect, MemoryFault, World};
-pub use message::{FakeRequest, FakeResponse};
+pub use message::{Exchange, FakeRequest, FakeResponse};
 pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
 pub use salesforce::SalesforceFake;

@@ -154,6 +154,23 @@ impl FakeResponse {
     }
 }
 
+/// One request and what a fake answered, secrets included.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The request.
+    pub request: FakeRequest,
+    /// The answer as the fake gave it, whatever befell it on its way back. None when it gave none, or a fault answered in its place.
+    pub answer: Option<FakeResponse>,
+}
+
+impl Exchange {
+    /// A request and its answer.
+    pub fn new(request: FakeRequest, answer: Option<FakeResponse>) -> Self {
+        Self { request, answer }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::exchange::Delivery;
+use crate::in_flight::Delivery;
 use crate::message::FakeResponse;
 use crate::server::{Backend, ODD};
 

@@ -15,8 +15,8 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::accept::accept;
 use crate::clock::lock;
-use crate::exchange::Exchange;
 use crate::fake::Fake;
+use crate::in_flight::InFlight;
 use crate::message::FakeRequest;
 use crate::relay::relay;
 use crate::system::{FakeSystem, Shared};
@@ -142,7 +142,7 @@ impl Backend {
     }
 
     /// The exchange that an answer stands for.
-    pub(crate) fn odd(&self, number: u64) -> Option<Exchange> {
+    pub(crate) fn odd(&self, number: u64) -> Option<InFlight> {
         lock(&self.router.odd).remove(&number)
     }
 }
@@ -153,7 +153,7 @@ pub(crate) const ODD: &str = "x-provisionr-fake-exchange";
 struct Router {
     /// Weak, for wiremock's thread ends when it pleases.
     system: Weak<Shared<dyn Fake>>,
-    odd: Mutex<HashMap<u64, Exchange>>,
+    odd: Mutex<HashMap<u64, InFlight>>,
 }
 
 impl Respond for Router {

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 
 use crate::book::{Book, Link};
 use crate::clock::{FakeClock, lock};
-use crate::exchange::Delivery;
 use crate::fake::{Fake, FakeContext};
 use crate::fault::{Fault, Strike};
+use crate::in_flight::Delivery;
 use crate::link::{Act, ActError, FakeEvent};
 use crate::log::{Ending, LogEntry};
-use crate::message::{FakeRequest, FakeResponse};
+use crate::message::{Exchange, FakeRequest, FakeResponse};
 
 /// A fake with its clock, request log, fault script and links. Clones are handles of the same fake.
 ///
@@ -180,6 +180,17 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
         self.log().into_iter().filter(|entry| entry.is(method, path)).collect()
     }
 
+    /// Keeps whole exchanges from now on, for [`exchanges`](Self::exchanges): the log has no answers and no secrets.
+    pub fn record_exchanges(&self) {
+        lock(&self.shared.book).exchanges.get_or_insert_default();
+    }
+
+    /// All that was exchanged since it is kept, in the order of the requests.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.shared.clock.run_due();
+        lock(&self.shared.book).exchanges.iter().flatten().map(|(_, exchange)| exchange.clone()).collect()
+    }
+
     /// Keeps only the last so many requests, events and problems, so that a fake may run for long; all are kept unless set.
     pub fn keep_last(&self, entries: usize) {
         let mut book = lock(&self.shared.book);
@@ -187,7 +198,7 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
         book.trim();
     }
 
-    /// Forgets the requests and events so far.
+    /// Forgets the requests, exchanges and events so far.
     pub fn clear_log(&self) {
         lock(&self.shared.book).clear_log();
     }
@@ -297,6 +308,9 @@ impl<F: Fake + ?Sized> Shared<F> {
             entry.route = cx.route();
             entry.changes = cx.events.iter().map(|event| event.kind.clone()).collect();
         }
+        if let Some(exchange) = book.exchanges.as_mut().and_then(|exchanges| exchanges.get_mut(&number)) {
+            exchange.answer = Some(response.clone());
+        }
         drop(book);
         self.pass_on(at, cx);
         response
@@ -346,6 +360,9 @@ impl<F: Fake + ?Sized> Shared<F> {
         let mut entry = LogEntry::new(number, at, request, access);
         entry.fault = strike.kind.as_ref().map(crate::fault::FaultKind::name).map(str::to_owned);
         book.log.push_back(entry);
+        if let Some(exchanges) = &mut book.exchanges {
+            exchanges.insert(number, Exchange::new(request.clone(), None));
+        }
         book.trim();
         (number, strike)
     }

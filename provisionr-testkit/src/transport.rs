@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use provisionr_http::{Sent, Transport, TransportError, TransportFailure};
 
-use crate::exchange::Delivery;
+use crate::in_flight::Delivery;
 use crate::message::FakeRequest;
 use crate::system::FakeSystem;
 

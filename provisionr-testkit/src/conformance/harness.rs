@@ -157,6 +157,13 @@ pub trait Harness: Send + Sync {
         None
     }
 
+    /// The vendor's own description of the API, against which all that is exchanged in a case is held. By default that of the
+    /// [`fake`](Self::fake)'s type, if [there is one](crate::description::Description::of).
+    #[cfg(feature = "descriptions")]
+    fn description(&self) -> Option<&'static crate::description::Description> {
+        crate::description::Description::of(self.fake()?.system_type())
+    }
+
     /// What has reached the system so far, in order, requests about the credential left out; none when there is no log.
     fn requests(&self) -> Option<Vec<Sent>> {
         let sent = |entry: LogEntry| {

@@ -27,9 +27,11 @@ mod memory;
 mod table;
 mod trouble;
 mod verdict;
+mod wire;
 mod witness;
 
 use std::future::Future;
+use std::io::Write as _;
 
 pub use self::harness::{Harness, Person, Sent};
 pub use self::memory::MemoryHarness;
@@ -39,6 +41,8 @@ pub use self::verdict::{Report, Verdict};
 use self::bench::Bench;
 use self::table::{CASES, Named};
 use self::verdict::{Case, Stop};
+use self::wire::Wire;
+use crate::wildcard;
 
 /// Cases that do not apply, separated by blanks, and why. A `*` in a name stands for anything, or nothing.
 pub type Skip<'a> = (&'a str, &'a str);
@@ -48,33 +52,24 @@ pub fn case_names() -> impl Iterator<Item = &'static str> {
     CASES.iter().map(|case| case.name)
 }
 
-/// Whether one word of a skip means a case.
-fn means(word: &str, case: &str) -> bool {
-    let Some((start, rest)) = word.split_once('*') else { return word == case };
-    let Some(mut left) = case.strip_prefix(start) else { return false };
-    let mut parts: Vec<_> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        let Some((_, after)) = left.split_once(part) else { return false };
-        left = after;
-    }
-    left.ends_with(last)
-}
-
 fn names(skip: &str, case: &str) -> bool {
-    skip.split_whitespace().any(|word| means(word, case))
+    skip.split_whitespace().any(|word| wildcard::matches(word, case))
 }
 
 async fn judge<H: Harness>(case: &Named, make: impl Future<Output = H>, skips: &[Skip<'_>]) -> Verdict {
     let harness = make.await;
+    let wire = Wire::tap(&harness);
     let bench = Bench::new(&harness);
     let end: Case = (case.run)(&bench).await;
-    let unknown = harness.unknown_requests();
+    let (unknown, undescribed) = (harness.unknown_requests(), wire.violations());
     let skip = skips.iter().find(|(skip, _)| names(skip, case.name));
     match (end, skip) {
-        (Err(Stop::DoesNotApply(_)), Some((_, why))) => Verdict::Skipped((*why).to_owned()),
         (Err(Stop::DoesNotApply(why)), None) => Verdict::Undeclared(why),
         (Ok(()), None) if !unknown.is_empty() => Verdict::Failed(format!("the system has no route for {unknown:?}")),
+        (Ok(()), None) | (Err(Stop::DoesNotApply(_)), Some(_)) if !undescribed.is_empty() => {
+            Verdict::Failed(format!("the vendor describes it otherwise:\n- {}", undescribed.join("\n- ")))
+        }
+        (Err(Stop::DoesNotApply(_)), Some((_, why))) => Verdict::Skipped((*why).to_owned()),
         (Ok(()), None) => Verdict::Passed,
         (Err(Stop::Fails(why)), None) => Verdict::Failed(why),
         (_, Some(_)) => Verdict::Stale,
@@ -102,7 +97,7 @@ pub async fn run_case<H: Harness>(case: &str, make: impl Future<Output = H>, ski
 }
 
 fn unknown_skips(skips: &[Skip<'_>]) -> Vec<String> {
-    let no_case = |word: &&str| !CASES.iter().any(|case| means(word, case.name));
+    let no_case = |word: &&str| !CASES.iter().any(|case| wildcard::matches(word, case.name));
     let unknown = |(skip, why): &Skip<'_>| {
         let words = skip.split_whitespace().filter(|word| why.trim().is_empty() || no_case(word));
         words.map(str::to_owned).collect::<Vec<_>>()
@@ -121,6 +116,18 @@ pub fn check<H: Harness>(case: &str, make: impl Future<Output = H>, skips: &[Ski
     if verdict.is_failure() {
         fail(&format!("{case} {verdict}"));
     }
+}
+
+/// Says whether what is exchanged in the cases is held against a description of the vendor, and why not.
+///
+/// # Panics
+/// When there should be a description and none can be read: how a test fails.
+#[track_caller]
+pub fn check_description<H: Harness>(make: impl Future<Output = H>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build() else { fail("there is no runtime") };
+    let said = wire::coverage(&runtime.block_on(make));
+    // Past the capturing of tests that pass: that nothing was held against anything should be seen.
+    let _ = writeln!(std::io::stderr(), "{said}");
 }
 
 /// Demands that every skip names a case, and says why.
@@ -166,6 +173,11 @@ macro_rules! __conformance_tests {
         #[test]
         fn all_skips_name_cases() {
             $crate::conformance::check_skips(&$skips);
+        }
+
+        #[test]
+        fn traffic_is_held_against_a_description() {
+            $crate::conformance::check_description(async { $harness });
         }
     };
 }

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::control;
 use crate::accept::accept;
 use crate::clock::lock;
-use crate::exchange::Delivery;
+use crate::in_flight::Delivery;
 use crate::message::{FakeRequest, FakeResponse};
 use crate::relay::on_the_wire;
 use crate::system::FakeSystem;

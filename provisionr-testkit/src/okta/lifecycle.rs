@@ -98,9 +98,9 @@ pub(super) fn deactivate(okta: &mut OktaFake, id: &str, request: &FakeRequest, c
     move_to(okta, id, UserStatus::Deprovisioned, takes, cx);
 }
 
-fn link(user: &OktaUser, cx: &FakeContext) -> FakeResponse {
+fn link(cx: &FakeContext) -> FakeResponse {
     let token = format!("XE6wE17zmphl3KqAP{}", cx.request_number());
-    FakeResponse::json(200, &json!({ "activationUrl": format!("{}/welcome/{token}", cx.base_url()), "activationToken": token, "id": user.id }))
+    FakeResponse::json(200, &json!({ "activationUrl": format!("{}/welcome/{token}", cx.base_url()), "activationToken": token }))
 }
 
 pub(super) fn post_activate(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
@@ -114,7 +114,7 @@ pub(super) fn post_activate(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeC
     }
     let mail = call.request.query("sendEmail").as_deref() != Some("false");
     activate(okta, &user.id, Transition { mail, expired: false }, cx);
-    Ok(if mail { FakeResponse::json(200, &json!({})) } else { link(&user, cx) })
+    Ok(if mail { FakeResponse::json(200, &json!({})) } else { link(cx) })
 }
 
 /// Sends the activation once more; it is not a way back from deactivation.
@@ -128,7 +128,7 @@ pub(super) fn post_reactivate(okta: &mut OktaFake, call: &Call<'_>, cx: &mut Fak
         mail(&user, "activation", cx);
         return Ok(FakeResponse::json(200, &json!({})));
     }
-    Ok(link(&user, cx))
+    Ok(link(cx))
 }
 
 pub(super) fn post_deactivate(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {

@@ -104,7 +104,6 @@ pub(super) fn user(slack: &SlackFake, user: &SlackUser) -> Value {
             "first_name": user.first_name,
             "last_name": user.last_name,
             "title": user.title,
-            "email": user.email,
             "team": user.team,
         },
         "is_bot": user.bot,
@@ -119,6 +118,9 @@ pub(super) fn user(slack: &SlackFake, user: &SlackUser) -> Value {
             "enterprise_user",
             json!({ "id": user.id, "enterprise_id": organisation, "enterprise_name": "Company", "is_admin": false, "is_owner": false, "teams": [] }),
         );
+    }
+    if let (false, Some(profile)) = (user.email.is_empty(), shown.get_mut("profile")) {
+        set(profile, "email", user.email.as_str());
     }
     if user.stranger {
         set(&mut shown, "is_stranger", true);

@@ -27,13 +27,13 @@ pub(crate) enum Delivery {
 
 /// A request under way: when its ending is due, and where it will be found.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(crate) struct InFlight {
     number: u64,
     due: Option<Timestamp>,
     slot: Arc<Mutex<Option<Delivery>>>,
 }
 
-impl Exchange {
+impl InFlight {
     fn now(number: u64, delivery: Delivery) -> Self {
         Self { number, due: None, slot: Arc::new(Mutex::new(Some(delivery))) }
     }
@@ -53,14 +53,14 @@ impl Exchange {
 
 impl<F: Fake + ?Sized> FakeSystem<F> {
     /// Takes a request in.
-    pub(crate) fn exchange(&self, request: FakeRequest) -> Exchange {
+    pub(crate) fn exchange(&self, request: FakeRequest) -> InFlight {
         let shared = &self.shared;
         shared.clock.run_due();
         let now = shared.clock.now();
         if shared.is_down(now) {
             let (number, _) = shared.arrive(&request, now);
             shared.end(number, Ending::Refused);
-            return Exchange::now(number, Delivery::Refused);
+            return InFlight::now(number, Delivery::Refused);
         }
         let (number, strike) = shared.arrive(&request, now);
         let exchange = shared.begin(request, number, strike, now);
@@ -73,7 +73,7 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
     }
 
     /// Waits until the ending is due, by the fake's clock.
-    pub(crate) async fn ending(&self, exchange: Exchange) -> Delivery {
+    pub(crate) async fn ending(&self, exchange: InFlight) -> Delivery {
         let clock = &self.shared.clock;
         if let Some(due) = exchange.due {
             clock.sleep_until(due).await;
@@ -85,7 +85,7 @@ impl<F: Fake + ?Sized> FakeSystem<F> {
 }
 
 impl<F: Fake + ?Sized> Shared<F> {
-    fn begin(self: &Arc<Self>, request: FakeRequest, number: u64, strike: Strike, now: Timestamp) -> Exchange {
+    fn begin(self: &Arc<Self>, request: FakeRequest, number: u64, strike: Strike, now: Timestamp) -> InFlight {
         let lag = strike.lag;
         let perform = |request: &FakeRequest| self.perform(request, number, lag, now);
         let delivery = match strike.kind {
@@ -124,14 +124,14 @@ impl<F: Fake + ?Sized> Shared<F> {
             }
             Some(FaultKind::Delay { by, effect: EffectAt::Arrival }) => {
                 let slot = Arc::new(Mutex::new(Some(Delivery::Answer(perform(&request)))));
-                return Exchange { number, due: Some(now + by), slot };
+                return InFlight { number, due: Some(now + by), slot };
             }
             Some(FaultKind::Delay { by, effect: EffectAt::Answer }) => {
                 let job = move |shared: &Arc<Self>, at| Delivery::Answer(shared.perform(&request, number, lag, at));
-                return Exchange { number, due: Some(now + by), slot: self.put_off(now + by, job) };
+                return InFlight { number, due: Some(now + by), slot: self.put_off(now + by, job) };
             }
         };
-        Exchange::now(number, delivery)
+        InFlight::now(number, delivery)
     }
 
     fn conclude(&self, number: u64, delivery: Option<&Delivery>) {

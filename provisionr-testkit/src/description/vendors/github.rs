@@ -1,0 +1,16 @@
+//! GitHub's REST API.
+
+use serde_json::json;
+
+use super::Folder;
+use crate::description::Description;
+
+pub(super) fn description(folder: &Folder) -> Description {
+    Description::openapi(folder.read("github/github-org-access.openapi3.json"))
+        .corrected("/components/schemas/validation-error/properties/status", json!({ "type": "string" }), "answers have it beside the rest, as other errors do")
+        .refused_with("/components/schemas/basic-error")
+        .and(Description::openapi(folder.read("github/github-enterprise-scim.openapi3.json")))
+        .undescribed("GET /user/*", "the file is cut, and has no look-up of a person by id")
+        .undescribed("GET /orgs/*/teams/*/team-sync/group-mappings", "the file is cut, and has no team synchronization")
+        .undescribed("POST /graphql", "queries are described by a GraphQL schema")
+}
