@@ -30,3 +30,23 @@ fn aws_boto3() {
 fn slack_slack_sdk() {
     run("test_slack.py");
 }
+
+#[test]
+fn github_pygithub() {
+    run("test_github.py");
+}
+
+#[test]
+fn gitlab_python_gitlab() {
+    run("test_gitlab.py");
+}
+
+#[test]
+fn google_api_python_client() {
+    run("test_google.py");
+}
+
+#[test]
+fn okta_okta() {
+    run("test_okta.py");
+}

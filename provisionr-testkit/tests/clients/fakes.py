@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 import urllib.request
 
 import yaml
@@ -77,4 +78,4 @@ class FakeTest(unittest.TestCase):
     def statuses(self, method, path):
         """How each request to a path was answered, in order."""
         requests = self.control("GET", "requests")["requests"]
-        return [request["status"] for request in requests if request["method"] == method and request["path"] == path]
+        return [one["status"] for one in requests if one["method"] == method and urllib.parse.unquote(one["path"]) == path]
