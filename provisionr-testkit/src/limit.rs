@@ -67,6 +67,13 @@ impl Limits {
         self.limits.push((limit, None));
     }
 
+    /// What is left for such a request, which is not counted; none when no limit matches.
+    pub fn look(&self, request: &FakeRequest, now: Timestamp) -> Option<LimitReading> {
+        let mut untouched = self.clone();
+        let reading = untouched.count(request, now)?;
+        Some(LimitReading { remaining: if reading.exceeded { 0 } else { reading.remaining + 1 }, exceeded: false, ..reading })
+    }
+
     /// Counts a request; none when no limit matches. A refused request does not count.
     pub fn count(&mut self, request: &FakeRequest, now: Timestamp) -> Option<LimitReading> {
         let (limit, window) = self.limits.iter_mut().find(|(limit, _)| limit.on.matches(request))?;
@@ -97,6 +104,8 @@ mod tests {
         assert_eq!(readings.iter().map(|reading| reading.exceeded).collect::<Vec<_>>(), [false, false, true, true, false]);
         assert_eq!(readings[2].reset, at(90));
         assert_eq!(readings[4].remaining, 1);
+        let looks = [limits.look(&request, at(91)), limits.look(&request, at(91))].map(|reading| reading.unwrap().remaining);
+        assert_eq!((looks, limits.look(&request, at(150)).unwrap().remaining), ([1, 1], 2));
         assert_eq!(limits.count(&FakeRequest::new(Method::GET, "/groups"), at(0)), None);
     }
 }

@@ -226,6 +226,8 @@ const fn write(target: &'static str, members: &'static [&'static str], handler: 
 
 const PAGE: [&str; 2] = ["MaxResults", "NextToken"];
 
+const LIST_INSTANCES: &str = "SWBExternalService.ListInstances";
+
 const OPERATIONS: &[Operation] = {
     const ASSIGNMENT: &[&str] = &["TargetId", "TargetType", "PermissionSetArn", "PrincipalType", "PrincipalId"];
     const USER: &[&str] = &[
@@ -257,6 +259,7 @@ const OPERATIONS: &[Operation] = {
         write("AWSIdentityStore.DeleteGroupMembership", &["MembershipId"], store::delete_membership),
         read("AWSIdentityStore.ListGroupMemberships", &["GroupId", "MaxResults", "NextToken"], store::list_memberships),
         read("AWSIdentityStore.ListGroupMembershipsForMember", &["MemberId", "MaxResults", "NextToken"], store::list_memberships_of),
+        read(LIST_INSTANCES, &PAGE, sso::list_instances),
         read("SWBExternalService.DescribeInstance", &[], sso::describe_instance),
         read("SWBExternalService.ListPermissionSets", &PAGE, sso::list_sets),
         read("SWBExternalService.DescribePermissionSet", &["PermissionSetArn"], sso::describe_set),
@@ -284,6 +287,15 @@ impl Operation {
 
     fn in_store(&self) -> bool {
         self.target.starts_with("AWSIdentityStore.")
+    }
+
+    /// What it is about: the member that names it, and its name here. None where a caller asks which there are.
+    fn scope(&self) -> Option<(&'static str, &'static str)> {
+        match self.target {
+            LIST_INSTANCES => None,
+            _ if self.in_store() => Some(("IdentityStoreId", AwsFake::IDENTITY_STORE)),
+            _ => Some(("InstanceArn", AwsFake::INSTANCE)),
+        }
     }
 
     /// As signatures name the service.
@@ -329,11 +341,12 @@ impl Fake for AwsFake {
         let Ok(Value::Object(mut fields)) = request.json::<Value>() else {
             return refuse(self, cx, 400, "SerializationException", json!({ "Message": "The body is no JSON object." }));
         };
-        let (scope, ours) = if operation.in_store() { ("IdentityStoreId", Self::IDENTITY_STORE) } else { ("InstanceArn", Self::INSTANCE) };
-        match fields.remove(scope).as_ref().and_then(Value::as_str) {
-            Some(given) if given == ours => {}
-            Some(given) => return missing(self, cx, if operation.in_store() { "IDENTITY_STORE" } else { "Instance" }, given),
-            None => return invalid(self, cx, &format!("Value null at '{scope}' failed to satisfy constraint: Member must not be null")),
+        if let Some((scope, ours)) = operation.scope() {
+            match fields.remove(scope).as_ref().and_then(Value::as_str) {
+                Some(given) if given == ours => {}
+                Some(given) => return missing(self, cx, if operation.in_store() { "IDENTITY_STORE" } else { "Instance" }, given),
+                None => return invalid(self, cx, &format!("Value null at '{scope}' failed to satisfy constraint: Member must not be null")),
+            }
         }
         if let Some(strange) = fields.keys().find(|name| !operation.members.contains(&name.as_str())) {
             return cx.unsupported(request, &format!("{} with {strange}", operation.target));
@@ -390,5 +403,28 @@ impl Fake for AwsFake {
             _ => (500, "InternalServerException"),
         };
         refuse(self, cx, status, code, json!({ "Message": "a fault of the test" }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_who_asks_which_instances_there_are_names_none() {
+        let ask = |operation: &str| {
+            let mut request = FakeRequest::new(http::Method::POST, "/");
+            for (name, value) in [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", operation)] {
+                request.headers.insert(name, HeaderValue::from_str(value).unwrap());
+            }
+            request.body = "{}".into();
+            let answer = AwsFake::new().handle(&request, &mut FakeContext::for_test());
+            (answer.status, answer.to_json())
+        };
+        let (status, found) = ask(LIST_INSTANCES);
+        assert_eq!((status, &found["Instances"][0]["InstanceArn"], &found["NextToken"]), (200, &json!(AwsFake::INSTANCE), &Value::Null));
+        assert_eq!(ask("SWBExternalService.DescribeInstance").1["__type"], "ValidationException");
     }
 }

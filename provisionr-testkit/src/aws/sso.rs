@@ -27,6 +27,10 @@ pub(super) fn describe_instance(_: &mut AwsFake, _: &Value, _: &mut FakeContext)
     Ok(instance())
 }
 
+pub(super) fn list_instances(aws: &mut AwsFake, body: &Value, cx: &mut FakeContext) -> Reply {
+    page(aws, cx, body, "Instances", vec![(AwsFake::INSTANCE.to_owned(), instance())])
+}
+
 pub(super) fn list_sets(aws: &mut AwsFake, body: &Value, cx: &mut FakeContext) -> Reply {
     page(aws, cx, body, "PermissionSets", aws.instance.sets.keys().map(|arn| (arn.clone(), arn.as_str().into())).collect())
 }

@@ -53,6 +53,34 @@
 //!   - { from: okta, app: GitLab, to: gitlab, at: first_login }
 //!   - { from: okta, event: user.logged_in, to: okta-eu, act: log_in, args: { user: $login }, after_ms: 2000 }
 //! ```
+//!
+//! # The vendors' client libraries
+//!
+//! They work against the fakes as they are, told the address and a credential of the systems file. Tests in `tests/clients/` take each
+//! through what an integration does: it authenticates in the library's own ways, finds people, reads lists of several pages, makes or
+//! invites people, changes, suspends and removes them, gives and takes groups, roles and channels, each a second time too, meets the
+//! library's own exceptions, and a rate limit.
+//!
+//! | fake | client | authentication | beyond that |
+//! |---|---|---|---|
+//! | aws | `boto3` 1.44.8 | SigV4 | paginators, assignments by jobs; it retries throttling |
+//! | github | `PyGithub` 2.10.0 | token, app | invitations of both kinds; it waits out a secondary limit |
+//! | gitlab | `python-gitlab` 8.6.0 | token | members with an end, inherited access, invitations; it obeys `Retry-After` |
+//! | google | `google-api-python-client` 2.202.0 | token, service account | organizational units, `undelete`; it backs off |
+//! | jira | `atlassian-python-api` 5.0.5 | API token, bearer at the gateway | roles in projects; it obeys `Retry-After` |
+//! | okta | `okta` 3.4.6 | API token, service app | lifecycle, sessions, apps; it waits until the limit is reset |
+//! | salesforce | `simple-salesforce` 1.12.10 | token, JWT, client credentials | ended sessions, collections; it retries no limit |
+//! | slack | `slack_sdk` 3.48.0 | tokens of bot and user | `admin.*`, SCIM; `RateLimitErrorRetryHandler` |
+//!
+//! What one has to know, and what does not work:
+//!
+//! - `okta` takes an address in plain HTTP where `OKTA_TESTING_TESTINGDISABLEHTTPSCHECK` is set.
+//! - `simple-salesforce` knows `https://` alone; its `session` is given a transport adapter of `requests` that leads to the fake.
+//! - `google-api-python-client` sends batches to Google's own host, whatever address it is told; the fake plays none.
+//! - The SCIM client of `slack_sdk` speaks SCIM 1, and the fake SCIM 2: it finds, reads, makes and deactivates people, and no more.
+//! - Of AWS, `identitystore` and `sso-admin` are played, and what of them manages access; `organizations` is not.
+//! - PyGithub stands for GitHub's own Octokit, which there is for JavaScript, Ruby and .NET.
+//! - `jira`, the other client for Python, names people and groups by what Jira Cloud no longer takes.
 
 mod arguments;
 mod control;

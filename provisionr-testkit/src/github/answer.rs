@@ -230,12 +230,16 @@ pub(super) fn repository_invitation(org: &Org, of: &GithubRepository, id: u64, c
     }))
 }
 
+/// What a role comes to.
+pub(super) fn permissions(role: &str) -> Map<String, Value> {
+    let rank = ROLES.iter().position(|(_, name)| *name == role).unwrap_or(0);
+    ROLES.iter().enumerate().map(|(at, (name, _))| ((*name).to_owned(), (at <= rank).into())).collect()
+}
+
 /// A collaborator with the role that counts.
 pub(super) fn collaborator(of: &GithubUser, role: &str, cx: &FakeContext) -> Value {
-    let rank = ROLES.iter().position(|(_, name)| *name == role).unwrap_or(0);
-    let permissions: Map<String, Value> = ROLES.iter().enumerate().map(|(at, (name, _))| ((*name).to_owned(), (at <= rank).into())).collect();
     let mut shown = user(of, cx);
-    put(&mut shown, "permissions", permissions);
+    put(&mut shown, "permissions", permissions(role));
     put(&mut shown, "role_name", role);
     shown
 }

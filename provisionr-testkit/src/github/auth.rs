@@ -50,7 +50,10 @@ fn needed(request: &FakeRequest) -> Option<(&'static str, &'static str, &'static
     let level = if request.is_read() { "read" } else { "write" };
     match segments.first().map(String::as_str) {
         Some("orgs") if segments.len() > 2 && segments.get(2).is_some_and(|part| part == "repos") => Some(("metadata", "read", &["repo"])),
-        Some("orgs") if segments.len() > 2 => Some(("members", level, if level == "read" { &["read:org", "admin:org"] } else { &["admin:org"] })),
+        Some("orgs" | "organizations") if segments.len() > 2 => {
+            Some(("members", level, if level == "read" { &["read:org", "admin:org"] } else { &["admin:org"] }))
+        }
+        Some("repos") if segments.len() == 3 => Some(("metadata", "read", &["repo"])),
         Some("repos") => Some(("administration", level, &["repo"])),
         _ => None,
     }

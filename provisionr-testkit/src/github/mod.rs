@@ -24,7 +24,7 @@ use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
 use crate::link::{Act, ActError};
 use crate::message::{FakeRequest, FakeResponse};
-use crate::router::Router;
+use crate::router::{Call, Reply, Router};
 use crate::system::FakeSystem;
 
 /// A fake of github.com with the organization [`GithubFake::ORG`].
@@ -221,6 +221,7 @@ fn routes() -> &'static Router<GithubFake> {
     static ROUTES: OnceLock<Router<GithubFake>> = OnceLock::new();
     ROUTES.get_or_init(|| {
         Router::new()
+            .get("/rate_limit", rate_limit)
             .get("/user", orgs::me)
             .get("/user/{account_id}", orgs::user_by_id)
             .get("/users/{username}", orgs::user)
@@ -229,10 +230,12 @@ fn routes() -> &'static Router<GithubFake> {
             .post("/graphql", graphql::query)
             .get("/orgs/{org}", orgs::get)
             .get("/orgs/{org}/members", orgs::members)
+            .get("/orgs/{org}/members/{username}", orgs::is_member)
             .get("/orgs/{org}/memberships/{username}", orgs::membership)
             .put("/orgs/{org}/memberships/{username}", orgs::set_membership)
             .delete("/orgs/{org}/memberships/{username}", orgs::remove_membership)
             .get("/orgs/{org}/invitations", orgs::invitations)
+            .post("/orgs/{org}/invitations", orgs::create_invitation)
             .get("/orgs/{org}/failed_invitations", orgs::invitations)
             .delete("/orgs/{org}/invitations/{invitation_id}", orgs::cancel_invitation)
             .get("/orgs/{org}/teams", teams::list)
@@ -243,8 +246,17 @@ fn routes() -> &'static Router<GithubFake> {
             .get("/orgs/{org}/teams/{team_slug}/memberships/{username}", teams::membership)
             .put("/orgs/{org}/teams/{team_slug}/memberships/{username}", teams::set_membership)
             .delete("/orgs/{org}/teams/{team_slug}/memberships/{username}", teams::remove_membership)
+            // Where the `url` of a team leads.
+            .get("/organizations/{org_id}/team/{team_id}", teams::get)
+            .get("/organizations/{org_id}/team/{team_id}/members", teams::members)
+            .get("/organizations/{org_id}/team/{team_id}/invitations", teams::invitations)
+            .get("/organizations/{org_id}/team/{team_id}/memberships/{username}", teams::membership)
+            .put("/organizations/{org_id}/team/{team_id}/memberships/{username}", teams::set_membership)
+            .delete("/organizations/{org_id}/team/{team_id}/memberships/{username}", teams::remove_membership)
             .get("/orgs/{org}/repos", repos::list)
+            .get("/repos/{owner}/{repo}", repos::get)
             .get("/repos/{owner}/{repo}/collaborators", repos::collaborators)
+            .get("/repos/{owner}/{repo}/collaborators/{username}", repos::is_collaborator)
             .get("/repos/{owner}/{repo}/collaborators/{username}/permission", repos::permission)
             .put("/repos/{owner}/{repo}/collaborators/{username}", repos::add)
             .delete("/repos/{owner}/{repo}/collaborators/{username}", repos::remove)
@@ -254,13 +266,28 @@ fn routes() -> &'static Router<GithubFake> {
     })
 }
 
+/// Where there is no limit: that of a person's token. <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+const GENEROUS: u32 = 5000;
+
+/// What is left, which costs nothing to ask. <https://docs.github.com/rest/rate-limit/rate-limit>
+fn rate_limit(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
+    let reading = fake.limits.look(call.request, cx.now());
+    let (limit, remaining, reset) =
+        reading.map_or((GENEROUS, GENEROUS, cx.now() + Duration::from_secs(3600)), |reading| (reading.units, reading.remaining, reading.reset));
+    let core = json!({ "limit": limit, "used": limit - remaining, "remaining": remaining, "reset": reset.as_millis().div_euclid(1000) + 1 });
+    let search = json!({ "limit": 30, "used": 0, "remaining": 30, "reset": cx.now().as_millis().div_euclid(1000) + 60 });
+    Ok(FakeResponse::json(200, &json!({ "resources": { "core": core, "search": search, "graphql": core }, "rate": core })))
+}
+
 impl Fake for GithubFake {
     fn system_type(&self) -> &'static str {
         "github"
     }
 
     fn admit(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> Result<(), FakeResponse> {
-        if let Some(reading) = self.limits.count(request, cx.now()) {
+        if request.path != "/rate_limit"
+            && let Some(reading) = self.limits.count(request, cx.now())
+        {
             let exceeded = reading.exceeded;
             cx.set_limit(reading);
             if exceeded {

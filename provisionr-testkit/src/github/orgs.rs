@@ -84,6 +84,13 @@ pub(super) fn members(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeConte
     Ok(page(&fake.org, call.request, cx, rows))
 }
 
+/// As members ask it: others are told where the public members are. Nobody else asks here.
+pub(super) fn is_member(fake: &mut GithubFake, call: &Call<'_>, _cx: &mut FakeContext) -> Reply {
+    fake.here(call, "org")?;
+    let user = fake.person(call)?;
+    if fake.org.members.contains_key(&user.id) { Ok(FakeResponse::empty(204)) } else { Err(not_found()) }
+}
+
 pub(super) fn membership(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     fake.here(call, "org")?;
     let user = fake.person(call)?;
@@ -154,6 +161,35 @@ pub(super) fn invitations(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeC
     let rows = fake.org.invitations.values().filter(|invitation| invitation.failed.is_some() == failed);
     let rows = rows.map(|invitation| answer::invitation(&fake.org, invitation, cx));
     Ok(page(&fake.org, call.request, cx, rows))
+}
+
+/// Of people with an account. Nobody describes what comes of inviting by e-mail somebody whose account is known, or again.
+/// <https://docs.github.com/rest/orgs/members#create-an-organization-invitation>
+pub(super) fn create_invitation(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
+    fake.here(call, "org")?;
+    let body = fields(call.request)?;
+    let role = match body.get("role").and_then(Value::as_str).unwrap_or("direct_member") {
+        "direct_member" => "member",
+        "admin" => "admin",
+        "billing_manager" | "reinstate" => return Err(cx.unsupported(call.request, "this role of an invitation")),
+        _ => return Err(invalid("Validation Failed", "invalid", "role")),
+    };
+    let Some(id) = body.get("invitee_id").and_then(Value::as_u64) else { return Err(cx.unsupported(call.request, "an invitation by e-mail")) };
+    let user = fake.org.users.get(&id).cloned().ok_or_else(not_found)?;
+    if fake.org.members.contains_key(&id) {
+        return Err(invalid("Invitee is already a part of this organization", "unprocessable", "data"));
+    }
+    if fake.org.pending(id).is_some() {
+        return Err(cx.unsupported(call.request, "a second invitation"));
+    }
+    let teams: Vec<u64> = body.get("team_ids").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_u64).collect();
+    if teams.iter().any(|team| !fake.org.teams.contains_key(team)) {
+        return Err(invalid("Validation Failed", "invalid", "team_ids"));
+    }
+    fake.may_invite(&user, cx)?;
+    fake.invite(id, role, teams.into_iter().map(|team| (team, "member".to_owned())).collect(), cx);
+    let made = fake.org.pending(id).ok_or_else(not_found)?;
+    Ok(FakeResponse::json(201, &answer::invitation(&fake.org, made, cx)))
 }
 
 pub(super) fn cancel_invitation(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {

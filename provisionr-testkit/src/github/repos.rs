@@ -39,6 +39,23 @@ pub(super) fn list(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext)
     Ok(page(&fake.org, call.request, cx, rows))
 }
 
+/// Of the full form, what the lists have, and what the caller may do.
+pub(super) fn get(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
+    let repository = fake.repository(call)?;
+    let mut shown = answer::repository(&fake.org, &repository, cx);
+    let me = cx.caller().and_then(|login| fake.org.user(login));
+    if let (Some(me), Some(fields)) = (me, shown.as_object_mut()) {
+        let role = fake.effective(&repository, me.id).ok_or_else(not_found)?;
+        fields.insert("permissions".to_owned(), answer::permissions(&role).into());
+    }
+    Ok(FakeResponse::json(200, &shown))
+}
+
+pub(super) fn is_collaborator(fake: &mut GithubFake, call: &Call<'_>, _cx: &mut FakeContext) -> Reply {
+    let (repository, user) = (fake.repository(call)?, fake.person(call)?);
+    if fake.effective(&repository, user.id).is_some() { Ok(FakeResponse::empty(204)) } else { Err(not_found()) }
+}
+
 pub(super) fn collaborators(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     known_parameters(call.request, cx, &["affiliation"])?;
     let repository = fake.repository(call)?;

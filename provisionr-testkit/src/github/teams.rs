@@ -12,10 +12,14 @@ use crate::message::FakeResponse;
 use crate::router::{Call, Reply};
 
 impl GithubFake {
+    /// By slug, or by the ids that the `url` of a team has.
     fn team(&self, call: &Call<'_>) -> Result<GithubTeam, FakeResponse> {
-        self.here(call, "org")?;
-        let team = self.org.teams.values().find(|team| team.slug == call.param("team_slug") && !team.hidden);
-        team.cloned().ok_or_else(not_found)
+        let id = call.param("team_id").parse::<u64>().ok().filter(|_| call.param("org_id") == self.org.id.to_string());
+        if id.is_none() {
+            self.here(call, "org")?;
+        }
+        let named = |team: &&GithubTeam| id.map_or(team.slug == call.param("team_slug"), |id| team.id == id);
+        self.org.teams.values().find(|team| named(team) && !team.hidden).cloned().ok_or_else(not_found)
     }
 
     fn team_membership(&self, team: &GithubTeam, user: u64, cx: &FakeContext) -> Option<FakeResponse> {

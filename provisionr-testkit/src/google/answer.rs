@@ -196,7 +196,10 @@ pub(super) fn page(
 
 /// Reports parameters the fake would ignore: a test must not pass because of them.
 pub(super) fn known_parameters(request: &FakeRequest, cx: &mut FakeContext, known: &[&str]) -> Result<(), FakeResponse> {
-    let unknown = url::form_urlencoded::parse(request.query.as_bytes()).map(|(name, _)| name.into_owned()).find(|name| !known.contains(&name.as_str()));
+    // Google's clients send the first with every request; none of them changes what an answer says.
+    let everywhere = |name: &str, value: &str| matches!((name, value), ("alt", "json") | ("prettyPrint" | "quotaUser", _));
+    let mut given = url::form_urlencoded::parse(request.query.as_bytes());
+    let unknown = given.find(|(name, value)| !known.contains(&name.as_ref()) && !everywhere(name, value)).map(|(name, _)| name);
     match unknown {
         None => Ok(()),
         Some(name) => Err(cx.unsupported(request, &format!("query parameter `{name}`"))),

@@ -6,7 +6,7 @@ use super::JiraFake;
 use super::state::{AccountType, Actor, JiraGroup, JiraProduct, JiraProject, JiraRole, JiraUser, ManagedBy};
 use crate::fake::FakeContext;
 use crate::message::{FakeRequest, FakeResponse};
-use crate::router::Reply;
+use crate::router::{Call, Reply};
 
 /// An error collection. There are no codes; texts are for people and may change.
 pub(super) fn error(status: u16, text: &str) -> FakeResponse {
@@ -205,4 +205,14 @@ pub(super) fn product(jira: &JiraFake, product: &JiraProduct, cx: &FakeContext) 
         "userCountDescription": format!("{taken} users"),
         "platform": product.key == "jira-core",
     })
+}
+
+/// Which Jira this is, by which clients tell Cloud from the rest.
+pub(super) fn server_info(_: &mut JiraFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
+    known_parameters(call.request, cx, &[])?;
+    let body = json!({
+        "baseUrl": cx.base_url(), "version": "1001.0.0-SNAPSHOT", "versionNumbers": [1001, 0, 0], "deploymentType": "Cloud", "buildNumber": 100_000,
+        "serverTitle": "Jira",
+    });
+    Ok(FakeResponse::json(200, &body))
 }

@@ -179,6 +179,7 @@ fn routes() -> &'static Router<JiraFake> {
     static ROUTES: OnceLock<Router<JiraFake>> = OnceLock::new();
     ROUTES.get_or_init(|| {
         Router::new()
+            .get(auth::OPEN, answer::server_info)
             .get("/rest/api/3/myself", users::myself)
             .get("/rest/api/3/mypermissions", users::my_permissions)
             .get("/rest/api/3/applicationrole", users::application_roles)

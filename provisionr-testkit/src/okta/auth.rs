@@ -47,10 +47,12 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 pub(super) fn admit(okta: &OktaFake, request: &FakeRequest, cx: &mut FakeContext) -> Result<(), FakeResponse> {
     let Some(area) = request.segments().get(2).cloned().filter(|_| request.path.starts_with("/api/v1/")) else { return Ok(()) };
     let invalid = |cx: &FakeContext| error(cx, 401, "E0000011", "Invalid token provided", &[]);
-    let grantee = match request.header("authorization").and_then(|value| value.split_once(' ')) {
-        Some(("SSWS", token)) => okta.auth.api_tokens.get(token),
-        Some(("Bearer", token)) => okta.auth.access_tokens.get(token),
-        _ => None,
+    let given = request.header("authorization").unwrap_or_default();
+    // Okta's SDK for Python leaves the space out (3.4.6, `Configuration.auth_settings`), and is let in.
+    let api_token = given.strip_prefix("SSWS").map(str::trim_start);
+    let grantee = match api_token {
+        Some(token) => okta.auth.api_tokens.get(token),
+        None => given.strip_prefix("Bearer ").and_then(|token| okta.auth.access_tokens.get(token)),
     };
     let Some(grantee) = grantee.filter(|grantee| grantee.expires.is_none_or(|expires| cx.now() < expires)) else { return Err(invalid(cx)) };
     cx.set_caller(&grantee.owner);

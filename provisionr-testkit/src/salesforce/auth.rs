@@ -55,14 +55,22 @@ pub(super) fn admit(fake: &SalesforceFake, request: &FakeRequest, cx: &mut FakeC
     Ok(())
 }
 
+/// Key and secret of an app that sends them as a header does.
+/// <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_client_credentials_flow.htm>
+fn basic(request: &FakeRequest) -> Option<(String, String)> {
+    let given = request.header("authorization")?.strip_prefix("Basic ")?;
+    let plain = String::from_utf8(base64::Engine::decode(&base64::engine::general_purpose::STANDARD, given).ok()?).ok()?;
+    plain.split_once(':').map(|(key, secret)| (key.to_owned(), secret.to_owned()))
+}
+
 /// Issues a session. The assertion's shape, names and times are checked; its signature is not, for the fake holds no keys.
 pub(super) fn token(fake: &mut SalesforceFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let request = call.request;
     let refuse = |status: u16, code: &str, why: &str| FakeResponse::json(status, &json!({ "error": code, "error_description": why }));
     let username = match request.form("grant_type").as_deref() {
         Some("client_credentials") => {
-            let client = request.form("client_id").and_then(|key| fake.auth.clients.get(&key));
-            let client = client.filter(|client| client.secret.is_some() && client.secret == request.form("client_secret"));
+            let (key, secret) = basic(request).or_else(|| Some((request.form("client_id")?, request.form("client_secret")?))).unwrap_or_default();
+            let client = fake.auth.clients.get(&key).filter(|client| client.secret.as_ref() == Some(&secret));
             client.ok_or_else(|| refuse(401, "invalid_client", "invalid client credentials"))?.username.clone()
         }
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
@@ -75,8 +83,9 @@ pub(super) fn token(fake: &mut SalesforceFake, call: &Call<'_>, cx: &mut FakeCon
                 return Err(refuse(400, "invalid_grant", "audience is invalid"));
             }
             let now = cx.now().as_millis() / 1000;
-            let expires = claims.get("exp").and_then(Value::as_i64).unwrap_or(0);
-            if expires <= now || expires > now + 180 {
+            // A text in Salesforce's own example, and in what clients send; three minutes from now, which may be rounded up.
+            let expires = claims.get("exp").and_then(|exp| exp.as_i64().or_else(|| exp.as_str()?.parse().ok())).unwrap_or(0);
+            if expires <= now || expires > now + 181 {
                 return Err(refuse(400, "invalid_grant", "expired authorization code"));
             }
             let client = fake.auth.clients.get(&text(&claims, "iss"));

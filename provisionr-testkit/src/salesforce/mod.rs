@@ -236,7 +236,11 @@ impl Fake for SalesforceFake {
     }
 
     fn handle(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> FakeResponse {
-        routes().dispatch(self, request, cx)
+        // Salesforce's own examples have `query/?q=` and `limits/`, and so have clients.
+        match request.path.strip_suffix('/') {
+            Some(path) => routes().dispatch(self, &FakeRequest { path: path.to_owned(), ..request.clone() }, cx),
+            None => routes().dispatch(self, request, cx),
+        }
     }
 
     fn finish(&self, request: &FakeRequest, response: &mut FakeResponse, cx: &FakeContext) {

@@ -219,7 +219,9 @@ async fn every_operation_is_asked_and_answered_as_described() {
     assert!(adapter.check(&cx).await.is_err());
 
     let (answered, refused) = &*passed.lock().unwrap();
-    assert_eq!(answered.iter().map(String::as_str).collect::<Vec<_>>(), AwsFake::operations().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    // The adapter is told which instance; others ask.
+    let played = AwsFake::operations().filter(|operation| *operation != "SWBExternalService.ListInstances").collect::<BTreeSet<_>>();
+    assert_eq!(answered.iter().map(String::as_str).collect::<BTreeSet<_>>(), played);
     for error in
         ["CreateUser ConflictException", "DescribeUser ResourceNotFoundException", "ListUsers ValidationException", "ListPermissionSets AccessDeniedException"]
     {

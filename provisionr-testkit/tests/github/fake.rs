@@ -30,6 +30,43 @@ async fn the_primary_limit_is_a_refusal_of_rights_by_its_status() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_limit_costs_nothing_to_ask() {
+    let (_fake, client) = start(GithubFake::new().with_limit(Limit::new(2, Duration::from_secs(3600))));
+    client.get("/users/octo-owner").await;
+    for _ in 0..3 {
+        let core = &client.get("/rate_limit").await.body["resources"]["core"];
+        assert_eq!((&core["limit"], &core["used"], &core["remaining"]), (&json!(2), &json!(1), &json!(1)));
+    }
+    assert_eq!(client.get("/users/octo-owner").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_team_is_where_its_url_says() {
+    let (_fake, client) = start(GithubFake::new().with_member("sarah", "member").with_team("Platform"));
+    let url = client.get("/orgs/company/teams/platform").await.body["url"].as_str().unwrap().to_owned();
+    let membership = format!("{url}/memberships/sarah");
+    assert_eq!(client.get(&url).await.body["slug"], "platform");
+    assert_eq!(client.send("PUT", &membership, Some(json!({ "role": "maintainer" }))).await.body["role"], "maintainer");
+    assert_eq!(client.get(&membership).await.body["url"], json!(membership));
+    assert_eq!(client.send_as("ghp_none", "GET", &membership, None).await.status, 401);
+    assert_eq!(client.get(&url.replace("organizations/900", "organizations/901")).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_says_what_the_caller_may_do() {
+    let tokens = json!([{ "token": "ghp_sarah", "owner": "sarah", "scopes": ["repo"] }, { "token": "ghp_guest", "owner": "guest", "scopes": ["repo"] }]);
+    let world = GithubFake::new()
+        .with_member("sarah", "member")
+        .with_user("guest")
+        .with_repository("api")
+        .seeded(&json!({ "tokens": tokens, "settings": { "base_permission": "read" } }));
+    let (_fake, client) = start(world);
+    let mine = client.send_as("ghp_sarah", "GET", "/repos/company/api", None).await.body;
+    assert_eq!((&mine["full_name"], &mine["permissions"]["admin"], &mine["permissions"]["pull"]), (&json!("company/api"), &json!(false), &json!(true)));
+    assert_eq!(client.send_as("ghp_guest", "GET", "/repos/company/api", None).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
 async fn pages_lead_on_by_links_of_the_host_that_was_called() {
     let world = (0..5).fold(GithubFake::new(), |world, number| world.with_team(&format!("team-{number}")));
     let (_fake, client) = start(world);

@@ -4,4 +4,5 @@
 mod client;
 mod description;
 mod groups;
+mod libraries;
 mod users;

@@ -29,6 +29,17 @@ async fn pages_are_as_long_as_the_server_likes_and_say_so_where_they_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn anybody_may_ask_which_jira_this_is() {
+    let (jira, client) = start(JiraFake::new());
+    let seen = client.get("serverInfo").await;
+    assert_eq!((seen.status, &seen.body["deploymentType"]), (200, &json!("Cloud")));
+    assert_eq!(Client::basic(jira.transport(), "nobody@x.com", "wrong").get("serverInfo").await.status, 200);
+    for (token, status) in [(JiraFake::SCOPED_TOKEN, 200), ("wrong", 401)] {
+        assert_eq!(Client::bearer(jira.transport(), token).get("serverInfo").await.status, status, "at the gateway");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_user_is_created_once_and_the_licence_counts() {
     let (jira, client) = start(JiraFake::new().with_product("jira-software", 2, "jira-software-users").with_user("out@x.com"));
     let invite = async |email: &str| client.post("user", json!({ "emailAddress": email, "products": ["jira-software"] })).await;

@@ -15,7 +15,9 @@ use crate::client::{Client, start};
 async fn unknown_and_revoked_tokens_are_refused() {
     let (okta, client) = start(OktaFake::new());
     assert_eq!(client.get("/api/v1/users/me").await.body["profile"]["login"], OktaFake::ADMIN);
-    for authorization in ["SSWS wrong", "Bearer wrong", "nonsense"] {
+    let without_space = client.send_as(&format!("SSWS{}", OktaFake::TOKEN), "GET", "/api/v1/users/me", None).await.unwrap();
+    assert_eq!(without_space.status, 200, "as Okta's SDK for Python sends it");
+    for authorization in ["SSWS wrong", "Bearer wrong", "nonsense", OktaFake::TOKEN] {
         let seen = client.send_as(authorization, "GET", "/api/v1/users/me", None).await.unwrap();
         assert_eq!((seen.status, seen.code()), (401, "E0000011"), "{authorization}");
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use provisionr_http::Transport;
 use provisionr_testkit::{Act, SalesforceFake};
 use serde_json::json;
 
@@ -22,12 +24,13 @@ async fn a_session_is_needed_and_ends() {
 #[tokio::test(start_paused = true)]
 async fn an_assertion_has_to_be_as_the_flow_wants_it() {
     let (_, client) = start(SalesforceFake::new());
-    let encode = |value: serde_json::Value| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, value.to_string());
+    let encode = |value: serde_json::Value| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let now = provisionr_sdk::Timestamp::now().as_millis() / 1000;
     let claims = |audience: &str, user: &str, lives: i64| json!({ "iss": SalesforceFake::CONSUMER_KEY, "sub": user, "aud": audience, "exp": now + lives });
     let login = "https://login.salesforce.com";
     for (claims, status) in [
         (claims(login, SalesforceFake::ADMIN, 120), 200),
+        (json!({ "iss": SalesforceFake::CONSUMER_KEY, "sub": SalesforceFake::ADMIN, "aud": login, "exp": (now + 120).to_string() }), 200),
         (claims("https://acme.my.salesforce.com/services/oauth2/token", SalesforceFake::ADMIN, 120), 400),
         (claims(login, "nobody@example.com", 120), 400),
         (claims(login, SalesforceFake::ADMIN, 3600), 400),
@@ -41,6 +44,22 @@ async fn an_assertion_has_to_be_as_the_flow_wants_it() {
             assert_eq!((&seen.body["instance_url"], seen.body.get("expires_in")), (&json!("https://acme.my.salesforce.com"), None));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_may_send_its_secret_in_the_body_or_in_a_header() {
+    let (fake, _) = start(SalesforceFake::new());
+    let ask = async |authorization: Option<String>, form: String| {
+        let request = http::Request::post("https://acme.my.salesforce.com/services/oauth2/token").header("content-type", "application/x-www-form-urlencoded");
+        let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
+        fake.transport().send(request.body(form.into()).unwrap()).await.unwrap().status()
+    };
+    let (key, grant) = (SalesforceFake::CONSUMER_KEY, "grant_type=client_credentials");
+    let basic = |secret: &str| Some(format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{key}:{secret}"))));
+    assert_eq!(ask(None, format!("{grant}&client_id={key}&client_secret={}", SalesforceFake::SECRET)).await, 200);
+    assert_eq!(ask(basic(SalesforceFake::SECRET), grant.to_owned()).await, 200);
+    assert_eq!(ask(basic("wrong"), grant.to_owned()).await, 401);
+    assert_eq!(ask(None, format!("{grant}&client_id={key}")).await, 401);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,14 @@ use serde_json::{Value, json};
 use crate::client::start;
 
 #[tokio::test(start_paused = true)]
+async fn a_slash_at_the_end_changes_nothing() {
+    let (_, client) = start(SalesforceFake::new());
+    for path in ["query/?q=SELECT Id FROM User", "limits/"] {
+        assert_eq!(client.send_as(SalesforceFake::TOKEN, "GET", &format!("/services/data/v62.0/{path}"), None).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn ids_have_the_vendors_form() {
     let (fake, _) = start(SalesforceFake::new().with_permission_set("CPQ").with_permission_set_group("Sales").with_group("Team").with_role("EMEA"));
     for (object, name, prefix) in [
