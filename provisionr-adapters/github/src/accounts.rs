@@ -124,7 +124,8 @@ impl Github {
             let account = accounts.into_iter().next().flatten().ok_or_else(|| answer.maybe_done(AdapterError::not_ready(UNLINKED)))?;
             return Ok(Outcome::Applied(Receipt::new().before_absent().with_account(account).with_request_id(answer.request_id())));
         }
-        Err(AdapterError::conflict("other people have every user name that would do, or one that makes the same login").with_hint(RetryHint::Never))
+        Err(AdapterError::conflict("other users have every name that would do, or one that makes the same login, or the address or external id")
+            .with_hint(RetryHint::Never))
     }
 
     pub(crate) async fn update(&self, cx: &CallContext, account: &Account, delta: &ProfileDelta) -> Result<Outcome> {
