@@ -104,6 +104,7 @@ pub mod google;
 pub mod jira;
 pub mod okta;
 pub mod salesforce;
+mod scim;
 pub mod slack;
 
 mod accept;

@@ -10,6 +10,7 @@ use provisionr_sdk::{
 };
 
 use crate::credential::Installation;
+use crate::enterprise::Enterprise;
 use crate::orgs::ADD_TO_ORG;
 use crate::repositories::GRANT_REPOSITORY;
 use crate::teams::ADD_TO_TEAM;
@@ -23,6 +24,8 @@ pub struct Github {
     /// Where the credential is an app's.
     pub(crate) installation: Option<Installation>,
     pub(crate) synced_teams: bool,
+    /// Where it manages the users.
+    pub(crate) enterprise: Option<Enterprise>,
 }
 
 impl fmt::Debug for Github {
@@ -40,7 +43,13 @@ impl Github {
     /// <https://docs.github.com/rest/users/users#get-a-user-using-their-id>
     pub(crate) async fn user(&self, cx: &CallContext, id: &str) -> Result<Option<User>> {
         let Ok(id) = id.parse::<u64>() else { return Ok(None) };
-        let Some(answer) = self.client.get(path!["user", id.to_string()]).send_if_found(cx).await? else { return Ok(None) };
+        let Some(answer) = self.client.get(path!["user", id.to_string()]).send_if_found(cx).await? else {
+            // That suspended users can be looked up is not said anywhere.
+            return match &self.enterprise {
+                Some(enterprise) => enterprise.by_id(cx, id).await,
+                None => Ok(None),
+            };
+        };
         let user: User = answer.json()?;
         if user.id != id {
             return Err(answer.unreadable("another user than the one asked for was answered"));
@@ -55,6 +64,27 @@ impl Github {
     pub(crate) async fn user_by_login(&self, cx: &CallContext, login: &str) -> Result<Option<User>> {
         let Some(answer) = self.client.get(path!["users", login]).send_if_found(cx).await? else { return Ok(None) };
         Ok(Some(answer.json::<User>()?).filter(|user| user.kind != "Organization"))
+    }
+
+    pub(crate) async fn find(&self, cx: &CallContext, who: &AccountQuery) -> Result<Found> {
+        if let Some(id) = &who.known
+            && let Some(user) = self.user(cx, id.as_str()).await?
+            && let Some(account) = self.account(cx, &user).await?
+        {
+            return Ok(Found::One(account));
+        }
+        if let Some(enterprise) = &self.enterprise {
+            return self.find_managed(cx, enterprise, who).await;
+        }
+        for key in who.keys.iter().filter(|key| key.name == "login") {
+            if let Some(user) = self.user_by_login(cx, &key.value).await? {
+                return Ok(Found::One(user.account()));
+            }
+        }
+        if let Some(key) = who.keys.iter().find(|key| key.name != "login") {
+            return Ok(Found::CannotTell(format!("users are not found by `{}`: map `login` to the attribute that has their login", key.name)));
+        }
+        Ok(Found::None)
     }
 
     /// The abilities that rest on managing and seeing a kind.
@@ -121,6 +151,21 @@ fn lacking(check: Check, [members, repositories]: [u8; 2], why: &str) -> Check {
     if members < 2 { check.lacks(Ability::Withdraw, format!("{why} members / admin:org")) } else { check }
 }
 
+/// Only classic tokens work here, and they tell their scopes.
+async fn check_enterprise(cx: &CallContext, enterprise: &Enterprise, check: Check) -> Result<Check> {
+    let answer = enterprise.client.get(path!["user"]).send(cx).await?;
+    let check = check.own(answer.json::<User>()?.id.to_string());
+    let scopes: Vec<&str> = answer.header("x-oauth-scopes").unwrap_or_default().split(',').map(str::trim).collect();
+    let has = |wanted: [&str; 2]| wanted.iter().any(|scope| scopes.contains(scope));
+    let missing = match (has(["scim:enterprise", "admin:enterprise"]), has(["read:enterprise", "admin:enterprise"])) {
+        (true, true) => return Ok(check),
+        (false, _) => "scim:enterprise",
+        (true, false) => "read:enterprise",
+    };
+    let abilities = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::ListAccounts];
+    Ok(check.lacks_all(abilities, format!("the token of the setup user lacks the scope {missing}")))
+}
+
 #[async_trait]
 impl Adapter for Github {
     fn descriptor(&self) -> &Descriptor {
@@ -128,20 +173,7 @@ impl Adapter for Github {
     }
 
     async fn find_account(&self, cx: &CallContext, who: &AccountQuery) -> Result<Found> {
-        if let Some(id) = &who.known
-            && let Some(user) = self.user(cx, id.as_str()).await?
-        {
-            return Ok(Found::One(user.account()));
-        }
-        for key in who.keys.iter().filter(|key| key.name == "login") {
-            if let Some(user) = self.user_by_login(cx, &key.value).await? {
-                return Ok(Found::One(user.account()));
-            }
-        }
-        if let Some(key) = who.keys.iter().find(|key| key.name != "login") {
-            return Ok(Found::CannotTell(format!("users are not found by `{}`: map `login` to the attribute that has their login", key.name)));
-        }
-        Ok(Found::None)
+        self.find(cx, who).await
     }
 
     async fn observe(&self, cx: &CallContext, account: &Account, scope: &Scope) -> Result<Observation> {
@@ -150,6 +182,9 @@ impl Adapter for Github {
 
     async fn apply(&self, cx: &CallContext, request: &Request) -> Result<Outcome> {
         match &request.change {
+            Change::EnsureAccount(spec) => self.provision(cx, request, spec).await,
+            Change::UpdateAccount(delta) => self.update(cx, request.account()?, delta).await,
+            Change::SetState(state) => self.set_state(cx, request.account()?, *state).await,
             Change::Grant(wanted) if wanted.kind == ADD_TO_ORG => self.invite(cx, request, wanted).await,
             Change::Grant(wanted) if wanted.kind == ADD_TO_TEAM => self.join_team(cx, request, wanted).await,
             Change::Grant(wanted) if wanted.kind == GRANT_REPOSITORY => self.add_collaborator(cx, request, wanted).await,
@@ -166,9 +201,13 @@ impl Adapter for Github {
             Some(plan) => check_seats(plan.seats, plan.filled_seats),
             None => Check::new(),
         };
-        match &self.installation {
-            Some(installation) => self.check_installation(cx, installation, check).await,
-            None => self.check_token(cx, check).await,
+        let check = match &self.installation {
+            Some(installation) => self.check_installation(cx, installation, check).await?,
+            None => self.check_token(cx, check).await?,
+        };
+        match &self.enterprise {
+            Some(enterprise) => check_enterprise(cx, enterprise, check).await,
+            None => Ok(check),
         }
     }
 
@@ -181,6 +220,10 @@ impl Adapter for Github {
             (Probe::Absent, Change::Grant(wanted)) if request.ticket.is_some() => self.why_absent(cx, request, wanted).await,
             (probe, _) => Ok(probe),
         }
+    }
+
+    async fn list_accounts(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
+        self.list_managed(cx, page).await
     }
 
     async fn list_targets(&self, cx: &CallContext, kind: &KindName, page: &PageRequest) -> Result<Page<Target>> {

@@ -13,6 +13,12 @@ pub(crate) const API: &str = "api";
 pub(crate) const CONTENT: &str = "content";
 /// Reads in bulk.
 pub(crate) const GRAPHQL: &str = "graphql";
+/// SCIM, save for making users.
+pub(crate) const SCIM: &str = "scim";
+/// Users that are provisioned.
+pub(crate) const PROVISION: &str = "scim.provision";
+/// Who provisioned users are.
+pub(crate) const IDENTITIES: &str = "identities";
 /// What may go out in 24 hours has gone out.
 const INVITATIONS: &str = "invitation_cap";
 
@@ -36,7 +42,7 @@ pub(crate) fn rates(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> 
 
 pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
     let status = answer.status();
-    let graphql = answer.lane().is_some_and(|lane| *lane == GRAPHQL);
+    let graphql = answer.lane().is_some_and(|lane| *lane == GRAPHQL || *lane == IDENTITIES);
     if status.is_success() {
         return if graphql { in_graphql(answer) } else { None };
     }
@@ -84,11 +90,11 @@ fn codes(body: &Value) -> impl Iterator<Item = &str> {
     errors.filter_map(|error| error.get("code").and_then(Value::as_str))
 }
 
-/// `{"message": text, "errors": [{"message": text}]}`; the errors are texts here and there.
+/// `{"message": text, "errors": [{"message": text}]}`; the errors are texts here and there. SCIM has `detail` as well.
 fn words(body: &Value) -> Option<String> {
     let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
     let more = errors.filter_map(|error| error.get("message").unwrap_or(error).as_str());
-    let mut texts: Vec<&str> = body.get("message").and_then(Value::as_str).into_iter().chain(more).collect();
+    let mut texts: Vec<&str> = ["message", "detail"].iter().filter_map(|name| body.get(name)?.as_str()).chain(more).collect();
     texts.dedup();
     plain(&texts.join("; "))
 }

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod accounts;
 mod adapter;
 mod changes;
 mod config;
 mod credential;
+mod enterprise;
 mod errors;
 mod lists;
 mod look;

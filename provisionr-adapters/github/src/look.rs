@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use provisionr_http::path;
+use provisionr_http::{HttpClient, path};
 use provisionr_sdk::{Account, AdapterError, CallContext, Coverage, Grant, Observation, Result, Scope};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::adapter::Github;
+use crate::adapter::{Github, gone};
 use crate::orgs::ADD_TO_ORG;
 use crate::repositories::GRANT_REPOSITORY;
 use crate::teams::ADD_TO_TEAM;
@@ -89,11 +89,15 @@ pub(crate) const UNSEEN_TEAMS: &str = "secret teams are seen by owners of the or
 
 const NOT_SEEN: &str = "the team or repository is not to be seen";
 
+pub(crate) async fn graphql<T: DeserializeOwned>(client: &HttpClient, cx: &CallContext, query: &str, variables: Value) -> Result<T> {
+    let body = json!({ "query": query, "variables": variables });
+    let answer = client.post(path!["graphql"]).json(&body).read().send(cx).await?;
+    Ok(answer.json::<Data<T>>()?.data)
+}
+
 impl Github {
     pub(crate) async fn graphql<T: DeserializeOwned>(&self, cx: &CallContext, query: &str, variables: Value) -> Result<T> {
-        let body = json!({ "query": query, "variables": variables });
-        let answer = self.client.post(path!["graphql"]).json(&body).read().send(cx).await?;
-        Ok(answer.json::<Data<T>>()?.data)
+        graphql(&self.client, cx, query, variables).await
     }
 
     /// Teams and repositories by their node ids, with what the person has there.
@@ -132,6 +136,7 @@ impl Github {
 
     pub(crate) async fn look(&self, cx: &CallContext, account: &Account, scope: &Scope) -> Result<Observation> {
         let user = self.user_or_gone(cx, account).await?;
+        let account = self.account(cx, &user).await?.ok_or_else(gone)?;
         let (mut grants, mut coverage) = (Vec::new(), Coverage::none());
         let mut asked = BTreeMap::new();
         for kind in [ADD_TO_TEAM, GRANT_REPOSITORY] {
@@ -173,7 +178,7 @@ impl Github {
             grants.extend(held);
             coverage = seen;
         }
-        Ok(Observation::new(user.account(), grants, coverage))
+        Ok(Observation::new(account, grants, coverage))
     }
 
     fn covered_org(&self, scope: &Scope) -> Coverage {

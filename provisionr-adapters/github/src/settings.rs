@@ -24,6 +24,11 @@ use crate::config::GithubConfig;
 ///     "credentials": { "app": { "client_id": "Iv1.abc", "installation": 4242, "key": { "file": "/run/secrets/github.pem" } } },
 ///     "synced_teams": true
 /// }"#)?;
+/// let managed: Settings = serde_json::from_str(r#"{
+///     "organization": "company",
+///     "credentials": { "token": { "env": "GITHUB_TOKEN" } },
+///     "enterprise": { "slug": "acme", "setup_user": { "env": "GITHUB_SETUP_USER_TOKEN" } }
+/// }"#)?;
 /// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +41,16 @@ pub struct Settings {
     credentials: Credentials,
     #[serde(default)]
     synced_teams: Option<bool>,
+    #[serde(default)]
+    enterprise: Option<ManagedBy>,
+}
+
+/// The enterprise that manages the users.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManagedBy {
+    slug: String,
+    setup_user: CredentialSource,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +67,10 @@ impl SystemSettings for Settings {
         let config = GithubConfig::organization(&self.organization);
         let config = self.url.iter().fold(config, |config, url| config.url(url.as_str()));
         let config = if self.synced_teams == Some(true) { config.synced_teams() } else { config };
+        let config = match &self.enterprise {
+            Some(enterprise) => config.enterprise_managed(&enterprise.slug, enterprise.setup_user.clone()),
+            None => config,
+        };
         let config = match &self.credentials {
             Credentials::Token(source) => config.credentials(source.clone()),
             Credentials::App { client_id, installation, key } => config.app(client_id, *installation, RsaSigner::from_pem(&key.read()?)?),

@@ -35,11 +35,13 @@ fn below() -> Source {
 }
 
 impl Github {
-    /// The groups of an identity provider that decide who is in a team.
+    /// The groups of an identity provider that decide who is in a team. Where the enterprise manages users they are told elsewhere.
     /// <https://docs.github.com/enterprise-cloud@latest/rest/teams/team-sync#list-idp-groups-for-a-team>
+    /// <https://docs.github.com/enterprise-cloud@latest/rest/teams/external-groups#list-a-connection-between-an-external-group-and-a-team>
     pub(crate) async fn team_owner(&self, cx: &CallContext, slug: &str) -> Result<Option<Owner>> {
-        let call = self.client.get(path!["orgs", self.organization, "teams", slug, "team-sync", "group-mappings"]);
-        let groups = match call.send(cx).await {
+        let team = path!["orgs", self.organization, "teams", slug];
+        let place = if self.enterprise.is_some() { team.segment("external-groups") } else { team.segment("team-sync").segment("group-mappings") };
+        let groups = match self.client.get(place).send(cx).await {
             Ok(answer) => answer.json::<Groups>()?.groups,
             // Where teams are not synchronized there is no such list.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound(_) | ErrorKind::PermissionDenied) => Vec::new(),

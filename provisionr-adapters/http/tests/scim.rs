@@ -102,6 +102,17 @@ async fn without_filters_the_list_of_all_is_gone_through() {
 }
 
 #[tokio::test]
+async fn without_a_filter_by_address_that_list_alone_is_gone_through() {
+    const EVERYBODY: &str = r#"{"totalResults": 2, "itemsPerPage": 2, "startIndex": 1,
+        "Resources": [{"id": "1", "userName": "sarah"}, {"id": "2", "emails": [{"value": "S@x.com"}]}]}"#;
+    let (scim, sent) = service(Quirks::new().without_email_filter(), &[("GET /scim/v2/Users", 200, EVERYBODY)]);
+    assert_eq!(scim.find_users(&cx(), Key::Email, "s@x.com").await.unwrap()[0].id(), "2");
+    assert_eq!(scim.find_users(&cx(), Key::UserName, "sarah").await.unwrap()[0].id(), "1");
+    let filtered: Vec<_> = sent.lock().unwrap().iter().map(|(what, ..)| what.contains("filter")).collect();
+    assert_eq!(filtered, [false, true]);
+}
+
+#[tokio::test]
 async fn a_list_without_matches_may_leave_its_resources_out_and_an_answer_without_a_list_is_none() {
     const LIST: &str = r#"{"schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"], "totalResults": 0}"#;
     let (scim, _) = service(Quirks::new(), &[("GET /scim/v2/Users", 200, LIST), ("GET /scim/v2/Groups", 200, r#"{"message": "maintenance"}"#)]);

@@ -169,7 +169,7 @@ pub(super) fn full_team(org: &Org, of: &GithubTeam, cx: &FakeContext) -> Value {
 
 /// What of a repository is there whoever looks. Addresses are left to the one list that has them all.
 pub(super) fn repository(org: &Org, of: &GithubRepository, cx: &FakeContext) -> Value {
-    let owner = GithubUser { id: org.id, login: org.login.clone(), kind: "Organization".to_owned(), blocking: false };
+    let owner = GithubUser::organization(org);
     let (url, full) = (format!("{}/repos/{}/{}", cx.base_url(), org.login, of.name), format!("{}/{}", org.login, of.name));
     let mut shown = json!({
         "id": of.id, "node_id": node("R", of.id), "name": of.name, "full_name": full, "owner": user(&owner, cx), "private": true,

@@ -50,6 +50,8 @@ fn needed(request: &FakeRequest) -> Option<(&'static str, &'static str, &'static
     let level = if request.is_read() { "read" } else { "write" };
     match segments.first().map(String::as_str) {
         Some("orgs") if segments.len() > 2 && segments.get(2).is_some_and(|part| part == "repos") => Some(("metadata", "read", &["repo"])),
+        // <https://docs.github.com/enterprise-cloud@latest/admin/managing-iam/provisioning-user-accounts-with-scim/provisioning-users-and-groups-with-scim-using-the-rest-api>
+        Some("scim") => Some(("enterprise_scim", level, &["scim:enterprise", "admin:enterprise"])),
         Some("orgs" | "organizations") if segments.len() > 2 => {
             Some(("members", level, if level == "read" { &["read:org", "admin:org"] } else { &["admin:org"] }))
         }
@@ -122,7 +124,7 @@ fn installation(fake: &GithubFake, call: &Call<'_>, cx: &FakeContext) -> Result<
 
 pub(super) fn get(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let (id, installation) = installation(fake, call, cx)?;
-    let owner = super::state::GithubUser { id: fake.org.id, login: fake.org.login.clone(), kind: "Organization".to_owned(), blocking: false };
+    let owner = super::state::GithubUser::organization(&fake.org);
     let url = format!("{}/app/installations/{id}", cx.base_url());
     let page = format!("https://github.com/organizations/{}/settings/installations/{id}", fake.org.login);
     Ok(FakeResponse::json(

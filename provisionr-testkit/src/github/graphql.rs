@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::GithubFake;
 use super::answer::message;
-use super::state::{Giver, Org, node};
+use super::state::{GithubUser, Giver, Org, node};
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
 use crate::router::{Call, Reply};
@@ -122,6 +122,12 @@ enum Thing {
     CollaboratorEdge(u64, u64),
     Source(u64, String, Giver),
     Invitation(u64),
+    Enterprise,
+    OwnerInfo,
+    /// The identity provider of the enterprise.
+    Provider,
+    Identity(u64),
+    ScimIdentity(u64),
     PageInfo(Option<usize>),
     /// What is on a page, and where the next begins.
     Connection(Vec<Thing>, Option<usize>),
@@ -170,6 +176,28 @@ impl Thing {
             (Self::Query, "nodes") => Found::Many(args.get("ids")?.as_array()?.iter().map(|id| Self::by_id(org, id)).collect()),
             (Self::Query, "node") => Found::One(Self::by_id(org, args.get("id")?)),
             (Self::Query, "organization") => Found::One(text("login")?.eq_ignore_ascii_case(&org.login).then_some(Self::Org)),
+            (Self::Query, "enterprise") => {
+                Found::One(org.enterprise.as_ref().filter(|enterprise| text("slug") == Some(enterprise.slug.as_str())).map(|_| Self::Enterprise))
+            }
+            (Self::Enterprise, "ownerInfo") => {
+                let owner = org.enterprise.as_ref().is_some_and(|enterprise| caller.is_some_and(|caller| enterprise.owners.contains(&caller)));
+                Found::One(owner.then_some(Self::OwnerInfo))
+            }
+            (Self::OwnerInfo, "samlIdentityProvider") => Found::One(org.enterprise.as_ref().filter(|enterprise| !enterprise.oidc).map(|_| Self::Provider)),
+            (Self::OwnerInfo, "oidcProvider") => Found::One(org.enterprise.as_ref().filter(|enterprise| enterprise.oidc).map(|_| Self::Provider)),
+            // "The output will include suspended users (identified with their obfuscated account name)":
+            // <https://github.com/github/platform-samples/blob/master/graphql/queries/emu-list-scim-accounts.graphql>
+            (Self::Provider, "externalIdentities") => {
+                let fits = |user: &&GithubUser| {
+                    let Some(scim) = &user.scim else { return false };
+                    text("userName").is_none_or(|name| scim.user_name().eq_ignore_ascii_case(name))
+                        && text("login").is_none_or(|login| scim.linked && user.login.eq_ignore_ascii_case(login))
+                };
+                connection(org.users.values().filter(fits).map(|user| Self::Identity(user.id)).collect(), args, size)
+            }
+            (Self::Identity(id), "scimIdentity") => Found::One(Some(Self::ScimIdentity(*id))),
+            (Self::Identity(id), "user") => Found::One(org.users.get(id)?.scim.as_ref()?.linked.then_some(Self::User(*id))),
+            (Self::ScimIdentity(id), "username") => Found::Scalar(org.users.get(id)?.scim.as_ref()?.user_name().into()),
             // Owners see secret teams: who does not see one is none.
             (Self::Org, "viewerCanAdminister") => {
                 Found::Scalar((caller.is_some_and(|id| org.is_admin(id)) && !org.teams.values().any(|team| team.hidden)).into())
@@ -270,6 +298,12 @@ pub(super) fn query(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext
         parser.next();
     }
     let Some(fields) = parser.fields().filter(|fields| !fields.is_empty()) else { return Err(message(400, "Problems parsing JSON")) };
+    // <https://docs.github.com/graphql/reference/objects#enterpriseownerinfo>
+    let scopes = super::auth::scopes(fake, call.request).unwrap_or_default();
+    if fields.iter().any(|field| field.name == "enterprise") && !["read:enterprise", "admin:enterprise"].iter().any(|scope| scopes.contains(scope)) {
+        let error = json!({ "type": "INSUFFICIENT_SCOPES", "message": "Your token has not been granted the required scopes to execute this query." });
+        return Ok(FakeResponse::json(200, &json!({ "data": { "enterprise": null }, "errors": [error] })));
+    }
     let caller = cx.caller().and_then(|key| fake.org.user(key)).map(|user| user.id);
     let data = match Thing::Query.select(&fake.org, caller, &fields) {
         Ok(data) => data,

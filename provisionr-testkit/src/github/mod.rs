@@ -1,13 +1,16 @@
 //! GitHub: one organization with its members, invitations, teams and repositories, over REST and, for bulk reads, GraphQL.
 //!
 //! Written after GitHub's API description (`rest-api-description`, api.github.com) and <https://docs.github.com/rest>. Where neither says
-//! for certain, [`GithubSettings`] has a default and says so. Users that an enterprise manages are not played.
+//! for certain, [`GithubSettings`] has a default and says so. An enterprise that manages its users is played as far as they go
+//! ([`GithubFake::with_enterprise`]); its groups are not.
 
 mod answer;
 mod auth;
 mod graphql;
+mod managed;
 mod orgs;
 mod repos;
+mod scim;
 mod seed;
 mod state;
 mod teams;
@@ -18,6 +21,7 @@ use std::time::Duration;
 use provisionr_sdk::{Access, Timestamp};
 use serde_json::{Value, json};
 
+pub use managed::{GithubEnterprise, GithubIdentity};
 pub use state::{GithubInvitation, GithubMember, GithubRepository, GithubSettings, GithubTeam, GithubUser};
 
 use crate::fake::{self, Fake, FakeContext};
@@ -44,16 +48,20 @@ use crate::system::FakeSystem;
 ///   "invitations": [{ "user": "new", "role": "member", "teams": { "platform": "member" }, "failed": "Invitation expired" }],
 ///   "tokens": [{ "token": "…", "owner": "octo-owner", "scopes": ["read:org"] }],
 ///   "installations": [{ "id": 7, "app": "Iv1.app", "permissions": { "members": "write", "administration": "write", "metadata": "read" } }],
+///   "enterprise": { "slug": "acme", "short_code": "acme", "oidc": false, "owners": ["acme_admin"] },
+///   "managed": [{ "user_name": "sarah", "external_id": "E1", "email": "sarah@company.com", "given_name": "Sarah", "family_name": "Chen", "active": true }],
 ///   "limits": [{ "units": 5000, "per_ms": 3600000 }]
 /// }
 /// ```
 ///
 /// Acts, on a `user`: `accept_invitation`, `decline_invitation`, `expire_invitation`, `invite_member {role?, team?}`, `set_member {role}`,
 /// `remove_member`, `join_team {team, role?}`, `leave_team {team}`, `add_collaborator {repository, role}`, `invite_collaborator {repository,
-/// role}`, `rename_user {to}`, `delete_user`; further `link_idp_group {team, group}`, `hide {team | repository}`, `revoke_token {token}`.
+/// role}`, `rename_user {to}`, `delete_user`; `set_active {active}`, `deprovision_user`, `unlink_user`; further
+/// `provision_user` with the fields of a seed, `link_idp_group {team, group}`, `hide {team | repository}`, `revoke_token {token}`.
 ///
 /// Events: `invitation.sent`, `invitation.changed`, `invitation.withdrawn`, `invitation.accepted`, `invitation.failed`, `member.changed`,
-/// `member.removed`, `team.joined`, `team.changed`, `team.left`, `collaborator.added`, `collaborator.changed`, `collaborator.removed`.
+/// `member.added`, `member.removed`, `team.joined`, `team.changed`, `team.left`, `collaborator.added`, `collaborator.changed`, `collaborator.removed`,
+/// `user.created`, `user.updated`, `user.suspended`, `user.unsuspended`, `user.deprovisioned`.
 #[derive(Clone)]
 pub struct GithubFake {
     org: state::Org,
@@ -97,6 +105,21 @@ impl GithubFake {
         }))
     }
 
+    /// The slug of the enterprise that [`with_enterprise`](Self::with_enterprise) adds; the logins of its users end in `_acme`.
+    pub const ENTERPRISE: &'static str = "acme";
+    /// The token of its setup user, with the scopes `scim:enterprise` and `read:enterprise`.
+    pub const SETUP_USER_TOKEN: &'static str = "ghp_fake0setup0user0token0";
+
+    /// The organization is one of an enterprise that manages its users.
+    #[must_use]
+    pub fn with_enterprise(self) -> Self {
+        self.seeded(&json!({
+            "users": [{ "login": "acme_admin" }],
+            "enterprise": { "slug": Self::ENTERPRISE, "short_code": "acme", "owners": ["acme_admin"] },
+            "tokens": [{ "token": Self::SETUP_USER_TOKEN, "owner": "acme_admin", "scopes": ["scim:enterprise", "read:enterprise"] }],
+        }))
+    }
+
     /// Adds a seed in its JSON form.
     ///
     /// # Panics
@@ -119,6 +142,13 @@ impl GithubFake {
     #[track_caller]
     pub fn with_member(self, login: &str, role: &str) -> Self {
         self.seeded(&json!({ "users": [{ "login": login }], "members": [{ "user": login, "role": role }] }))
+    }
+
+    /// Adds a user that the enterprise manages.
+    #[must_use]
+    #[track_caller]
+    pub fn with_managed_user(self, user_name: &str) -> Self {
+        self.seeded(&json!({ "managed": [{ "user_name": user_name }] }))
     }
 
     /// Adds a team.
@@ -241,6 +271,7 @@ fn routes() -> &'static Router<GithubFake> {
             .get("/orgs/{org}/teams", teams::list)
             .get("/orgs/{org}/teams/{team_slug}", teams::get)
             .get("/orgs/{org}/teams/{team_slug}/team-sync/group-mappings", teams::idp_groups)
+            .get("/orgs/{org}/teams/{team_slug}/external-groups", teams::external_groups)
             .get("/orgs/{org}/teams/{team_slug}/members", teams::members)
             .get("/orgs/{org}/teams/{team_slug}/invitations", teams::invitations)
             .get("/orgs/{org}/teams/{team_slug}/memberships/{username}", teams::membership)
@@ -263,6 +294,12 @@ fn routes() -> &'static Router<GithubFake> {
             .get("/repos/{owner}/{repo}/invitations", repos::invitations)
             .patch("/repos/{owner}/{repo}/invitations/{invitation_id}", repos::change_invitation)
             .delete("/repos/{owner}/{repo}/invitations/{invitation_id}", repos::cancel_invitation)
+            .get("/scim/v2/enterprises/{enterprise}/Users", scim::list)
+            .post("/scim/v2/enterprises/{enterprise}/Users", scim::create)
+            .get("/scim/v2/enterprises/{enterprise}/Users/{scim_user_id}", scim::get)
+            .put("/scim/v2/enterprises/{enterprise}/Users/{scim_user_id}", scim::replace)
+            .patch("/scim/v2/enterprises/{enterprise}/Users/{scim_user_id}", scim::patch)
+            .delete("/scim/v2/enterprises/{enterprise}/Users/{scim_user_id}", scim::delete)
     })
 }
 

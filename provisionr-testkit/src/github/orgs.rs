@@ -61,12 +61,13 @@ pub(super) fn me(fake: &mut GithubFake, _call: &Call<'_>, cx: &mut FakeContext) 
 }
 
 pub(super) fn user(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
-    Ok(FakeResponse::json(200, &answer::profile(&fake.person(call)?, cx)))
+    let user = fake.person(call)?;
+    Ok(FakeResponse::json(200, &answer::profile(fake.org.looked_up(&user).ok_or_else(not_found)?, cx)))
 }
 
 /// <https://docs.github.com/rest/users/users#get-a-user-using-their-id>
 pub(super) fn user_by_id(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
-    let user = call.param("account_id").parse().ok().and_then(|id: u64| fake.org.users.get(&id)).ok_or_else(not_found)?;
+    let user = call.param("account_id").parse().ok().and_then(|id: u64| fake.org.looked_up(fake.org.users.get(&id)?)).ok_or_else(not_found)?;
     Ok(FakeResponse::json(200, &answer::profile(user, cx)))
 }
 
@@ -100,6 +101,7 @@ pub(super) fn membership(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeCo
 pub(super) fn set_membership(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     fake.here(call, "org")?;
     let user = fake.person(call)?;
+    fake.org.may_be_added(&user)?;
     let role = fields(call.request)?.get("role").and_then(Value::as_str).unwrap_or("member").to_owned();
     if role != "admin" && role != "member" {
         return Err(invalid("Validation Failed", "invalid", "role"));
@@ -119,7 +121,12 @@ pub(super) fn set_membership(fake: &mut GithubFake, call: &Call<'_>, cx: &mut Fa
         }
     } else {
         fake.may_invite(&user, cx)?;
-        fake.invite(user.id, &role, BTreeMap::new(), cx);
+        if fake.org.joins_at_once(user.id) {
+            fake.org.join(user.id, &role);
+            cx.emit("member.added", json!({ "user": user.id, "role": role }));
+        } else {
+            fake.invite(user.id, &role, BTreeMap::new(), cx);
+        }
     }
     Ok(FakeResponse::json(200, &answer::membership(&fake.org, &user, cx).unwrap_or_default()))
 }

@@ -81,6 +81,7 @@ pub(super) fn permission(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeCo
 /// 201 is an invitation that was made, 204 access that is there. <https://docs.github.com/rest/collaborators/collaborators>
 pub(super) fn add(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let (repository, user) = (fake.repository(call)?, fake.person(call)?);
+    fake.org.may_be_added(&user)?;
     let asked = fields(call.request)?.get("permission").and_then(Value::as_str).unwrap_or("push").to_owned();
     let role = ROLES.iter().find(|(name, _)| *name == asked).map(|(_, role)| (*role).to_owned());
     let role = role.ok_or_else(|| invalid("Validation Failed", "invalid", "permission"))?;
@@ -92,7 +93,7 @@ pub(super) fn add(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) 
     if user.blocking {
         return Err(invalid("User is blocking this organization", "unprocessable", "user"));
     }
-    if !member && !repository.direct.contains_key(&user.id) {
+    if !member && !repository.direct.contains_key(&user.id) && !fake.org.joins_at_once(user.id) {
         return invite(fake, &repository, &user, &role, cx);
     }
     if let Some(here) = fake.org.repositories.get_mut(&repository.id) {

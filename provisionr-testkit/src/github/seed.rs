@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::GithubFake;
 use super::auth::{Grantee, Installation};
+use super::managed::GithubEnterprise;
 use super::state::{GithubInvitation, GithubMember, GithubRepository, GithubSettings, GithubTeam, GithubUser, ROLES};
 use crate::fake::FakeContext;
 use crate::limit::Limit;
@@ -24,7 +25,58 @@ struct Seed {
     repositories: Vec<SeedRepository>,
     tokens: Vec<SeedToken>,
     installations: Vec<SeedInstallation>,
+    enterprise: Option<SeedEnterprise>,
+    managed: Vec<SeedManaged>,
     limits: Vec<Limit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedEnterprise {
+    slug: String,
+    short_code: String,
+    #[serde(default)]
+    oidc: bool,
+    #[serde(default)]
+    owners: BTreeSet<String>,
+}
+
+/// A managed user; what is left out follows from the name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedManaged {
+    user_name: String,
+    #[serde(default)]
+    external_id: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    display_name: Option<String>,
+    #[serde(default)]
+    given_name: Option<String>,
+    #[serde(default)]
+    family_name: Option<String>,
+    #[serde(default)]
+    active: Option<bool>,
+}
+
+impl SeedManaged {
+    fn attributes(self) -> Map<String, Value> {
+        let Self { user_name, external_id, email, display_name, given_name, family_name, active } = self;
+        let plain = user_name.split('@').next().unwrap_or_default().to_owned();
+        let email = email.unwrap_or_else(|| if user_name.contains('@') { user_name.clone() } else { format!("{user_name}@company.test") });
+        let mut attributes = Map::from_iter([
+            ("userName".to_owned(), user_name.as_str().into()),
+            ("externalId".to_owned(), external_id.unwrap_or_else(|| format!("idp-{user_name}")).into()),
+            ("displayName".to_owned(), display_name.unwrap_or(plain).into()),
+            ("emails".to_owned(), json!([{ "value": email, "type": "work", "primary": true }])),
+            ("active".to_owned(), active.unwrap_or(true).into()),
+        ]);
+        if let (Some(given), Some(family)) = (given_name, family_name) {
+            attributes.insert("name".to_owned(), json!({ "givenName": given, "familyName": family }));
+        }
+        attributes
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,7 +195,14 @@ pub(super) fn seed(fake: &mut GithubFake, seed: &Value, cx: &mut FakeContext) ->
     seed.limits.into_iter().for_each(|limit| fake.limits.add(limit));
     for SeedUser { login, kind, blocking } in seed.users {
         let id = fake.org.id();
-        fake.org.users.insert(id, GithubUser { id, login, kind, blocking });
+        fake.org.users.insert(id, GithubUser { login, kind, blocking, ..GithubUser::person(id) });
+    }
+    if let Some(SeedEnterprise { slug, short_code, oidc, owners }) = seed.enterprise {
+        let owners = owners.iter().map(|key| fake.find_user(key)).collect::<Result<_, ActError>>()?;
+        fake.org.enterprise = Some(GithubEnterprise { slug, short_code, oidc, owners });
+    }
+    for user in seed.managed {
+        provision(fake, user, cx)?;
     }
     for member in seed.members {
         let user = fake.find_user(&member.user)?;
@@ -187,6 +246,10 @@ impl SeedTeam {
         let Self { name, parent, members, repositories, idp_groups } = self;
         Self { name: name.clone(), parent: parent.clone(), members: members.clone(), repositories: repositories.clone(), idp_groups: idp_groups.clone() }
     }
+}
+
+fn provision(fake: &mut GithubFake, seed: SeedManaged, cx: &FakeContext) -> Result<u64, ActError> {
+    fake.org.provision(seed.attributes(), cx.now()).map_err(|refusal| ActError::new(refusal.detail))
 }
 
 pub(super) fn act(fake: &mut GithubFake, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
@@ -283,6 +346,21 @@ pub(super) fn act(fake: &mut GithubFake, act: &Act, cx: &mut FakeContext) -> Res
             let user = user()?;
             fake.org.drop_member(user);
             fake.org.users.remove(&user);
+        }
+        "provision_user" => return Ok(json!({ "user": provision(fake, SeedManaged::deserialize(act.args.clone())?, cx)? })),
+        "set_active" => {
+            let (user, active) = (user()?, act.args.get("active").cloned().unwrap_or_else(|| true.into()));
+            let mut attributes = fake.org.users.get(&user).and_then(|user| user.scim.as_ref()).map(|scim| scim.attributes.clone()).unwrap_or_default();
+            attributes.insert("active".to_owned(), active);
+            fake.org.rewrite(user, attributes, cx.now()).map_err(|refusal| ActError::new(refusal.detail))?;
+        }
+        "deprovision_user" => {
+            let user = user()?;
+            fake.org.deprovision(user);
+        }
+        "unlink_user" => {
+            let user = user()?;
+            fake.org.users.get_mut(&user).and_then(|user| user.scim.as_mut()).into_iter().for_each(|scim| scim.linked = false);
         }
         "revoke_token" => {
             fake.auth.tokens.remove(act.text("token")?);

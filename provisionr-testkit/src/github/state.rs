@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use provisionr_sdk::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::managed::{GithubEnterprise, GithubIdentity};
+
 /// What is not the same for each organization, or what GitHub's description leaves open.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +26,13 @@ pub struct GithubSettings {
     pub not_in_team_status: u16,
     /// Secondary limits answer 403, or 429 as both are described; 403 unless set.
     pub secondary_status: u16,
+    /// Whether managed users who are suspended are not found by login or id. Nobody says; they are found unless set.
+    pub suspended_users_are_hidden: bool,
+    /// The status that refuses to add a suspended user to anything. That they are added once they are back is described, the refusal is not;
+    /// 422 unless set.
+    pub suspended_user_status: u16,
+    /// Whether managed users have to accept invitations. Nobody says; they are members and collaborators at once unless set.
+    pub managed_users_are_invited: bool,
 }
 
 impl Default for GithubSettings {
@@ -36,6 +45,9 @@ impl Default for GithubSettings {
             last_owner_status: 403,
             not_in_team_status: 404,
             secondary_status: 403,
+            suspended_users_are_hidden: false,
+            suspended_user_status: 422,
+            managed_users_are_invited: false,
         }
     }
 }
@@ -52,6 +64,21 @@ pub struct GithubUser {
     pub kind: String,
     /// Whether they have blocked the organization: invitations are refused.
     pub blocking: bool,
+    /// Whether the enterprise that manages them has suspended them.
+    pub suspended: bool,
+    /// What SCIM keeps of them.
+    pub scim: Option<GithubIdentity>,
+}
+
+impl GithubUser {
+    /// A person without a login.
+    pub(super) fn person(id: u64) -> Self {
+        Self { id, login: String::new(), kind: "User".to_owned(), blocking: false, suspended: false, scim: None }
+    }
+
+    pub(super) fn organization(org: &Org) -> Self {
+        Self { login: org.login.clone(), kind: "Organization".to_owned(), ..Self::person(org.id) }
+    }
 }
 
 /// A member of the organization.
@@ -125,6 +152,7 @@ pub struct GithubRepository {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Org {
     pub(super) settings: GithubSettings,
+    pub(super) enterprise: Option<GithubEnterprise>,
     pub(super) login: String,
     pub(super) id: u64,
     pub(super) users: BTreeMap<u64, GithubUser>,
@@ -149,9 +177,11 @@ impl Org {
         self.last_id
     }
 
-    /// A person by login, id or node id; logins are compared without case.
+    /// A person by login, id, node id or what SCIM calls them; logins are compared without case.
     pub(super) fn user(&self, key: &str) -> Option<&GithubUser> {
-        self.users.values().find(|user| user.login.eq_ignore_ascii_case(key) || user.id.to_string() == key || node("U", user.id) == key)
+        let named = |user: &&GithubUser| user.scim.as_ref().is_some_and(|scim| scim.user_name().eq_ignore_ascii_case(key));
+        let found = self.users.values().find(|user| user.login.eq_ignore_ascii_case(key) || user.id.to_string() == key || node("U", user.id) == key);
+        found.or_else(|| self.users.values().find(named))
     }
 
     pub(super) fn team(&self, key: &str) -> Option<&GithubTeam> {
@@ -190,6 +220,10 @@ impl Org {
         Some(if self.is_admin(user) { "maintainer".to_owned() } else { role })
     }
 
+    pub(super) fn join(&mut self, user: u64, role: &str) {
+        self.members.insert(user, GithubMember { role: role.to_owned(), direct: true, enterprise_teams: BTreeSet::new() });
+    }
+
     /// Takes away everything that membership gave, and membership. Repositories go too.
     pub(super) fn drop_member(&mut self, user: u64) {
         self.members.remove(&user);
@@ -200,7 +234,7 @@ impl Org {
     /// Makes an invited person a member, with their teams.
     pub(super) fn accept(&mut self, invitation: u64) -> Option<GithubInvitation> {
         let invitation = self.invitations.remove(&invitation)?;
-        self.members.insert(invitation.user, GithubMember { role: invitation.role.clone(), direct: true, enterprise_teams: BTreeSet::new() });
+        self.join(invitation.user, &invitation.role);
         for (team, role) in &invitation.teams {
             if let Some(team) = self.teams.get_mut(team) {
                 team.members.insert(invitation.user, role.clone());

@@ -52,7 +52,18 @@ pub(super) fn get(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) 
 
 /// <https://docs.github.com/enterprise-cloud@latest/rest/teams/team-sync>
 pub(super) fn idp_groups(fake: &mut GithubFake, call: &Call<'_>, _cx: &mut FakeContext) -> Reply {
+    if fake.org.enterprise.is_some() {
+        return Err(message(403, "Team synchronization is not available to enterprises with managed users"));
+    }
     let groups = fake.team(call)?.idp_groups.into_iter().map(|name| json!({ "group_id": name, "group_name": name, "group_description": "" }));
+    Ok(FakeResponse::json(200, &json!({ "groups": groups.collect::<Vec<_>>() })))
+}
+
+/// <https://docs.github.com/enterprise-cloud@latest/rest/teams/external-groups>
+pub(super) fn external_groups(fake: &mut GithubFake, call: &Call<'_>, _cx: &mut FakeContext) -> Reply {
+    let team = fake.team(call)?;
+    fake.org.enterprise.as_ref().ok_or_else(not_found)?;
+    let groups = team.idp_groups.iter().zip(1..).map(|(name, id)| json!({ "group_id": id, "group_name": name, "updated_at": "2021-01-24T11:31:04-06:00" }));
     Ok(FakeResponse::json(200, &json!({ "groups": groups.collect::<Vec<_>>() })))
 }
 
@@ -85,11 +96,17 @@ pub(super) fn membership(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeCo
 
 pub(super) fn set_membership(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let (team, user) = (fake.team(call)?, fake.person(call)?);
+    fake.org.may_be_added(&user)?;
     let role = fields(call.request)?.get("role").and_then(Value::as_str).unwrap_or("member").to_owned();
     if role != "member" && role != "maintainer" {
         return Err(invalid("Validation Failed", "invalid", "role"));
     }
     synchronized(&team)?;
+    if fake.org.joins_at_once(user.id) && !fake.org.members.contains_key(&user.id) {
+        fake.may_invite(&user, cx)?;
+        fake.org.join(user.id, "member");
+        cx.emit("member.added", json!({ "user": user.id, "role": "member" }));
+    }
     if fake.org.members.contains_key(&user.id) {
         if let Some(team) = fake.org.teams.get_mut(&team.id) {
             let before = team.members.insert(user.id, role.clone());

@@ -8,11 +8,9 @@ use super::state::{Plan, SlackUser};
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
 use crate::router::{Call, Reply};
+use crate::scim::protocol::{self, Cut, Dialect, Filter, Refusal, USER};
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GUEST: &str = "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User";
-const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 /// A refusal. One for the token's sake comes in the form of SCIM 1.
@@ -21,6 +19,11 @@ pub(super) fn refuse(status: u16, detail: &str) -> FakeResponse {
         401 => FakeResponse::json(401, &json!({ "Errors": { "code": 401, "description": detail } })),
         _ => FakeResponse::json(status, &json!({ "schemas": [ERROR], "detail": detail, "status": status })),
     }
+}
+
+/// A refusal of the protocol's, in Slack's form.
+fn slack_form(refusal: &Refusal) -> FakeResponse {
+    refuse(refusal.status, &refusal.detail)
 }
 
 fn object(call: &Call<'_>) -> Result<Map<String, Value>, FakeResponse> {
@@ -59,23 +62,17 @@ pub(super) fn service_provider_config(_: &mut SlackFake, _: &Call<'_>, _: &mut F
 }
 
 pub(super) fn list(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
-    let number = |name: &str, default: usize| call.request.query(name).map_or(Some(default), |text| text.parse().ok());
-    let (Some(count), Some(start)) = (number("count", 10), number("startIndex", 1)) else { return Err(refuse(400, "invalid_count")) };
-    let filter = match call.request.query("filter") {
-        None => None,
-        Some(text) => match text.split_once(" eq ").map(|(name, value)| (name.trim().to_owned(), value.trim().trim_matches('"').to_owned())) {
-            Some((name, value)) if matches!(name.as_str(), "userName" | "email") => Some((name, value)),
-            _ => return Err(cx.unsupported(call.request, "this filter")),
-        },
+    let filter = call.request.query("filter").map(|text| Filter::parse(&text)).transpose().map_err(|refusal| slack_form(&refusal))?;
+    if filter.as_ref().is_some_and(|filter| filter.attributes().iter().any(|name| !matches!(name.as_str(), "userName" | "email"))) {
+        return Err(cx.unsupported(call.request, "this filter"));
+    }
+    let users = slack.workspace.users.values().filter(|user| !user.bot && !user.invited);
+    let fits = |user: &&SlackUser| {
+        let known = Map::from_iter([("userName".to_owned(), user.name.as_str().into()), ("email".to_owned(), user.email.as_str().into())]);
+        filter.as_ref().is_none_or(|filter| filter.matches(&known))
     };
-    let fits = |user: &&SlackUser| match &filter {
-        None => true,
-        Some((name, value)) => (if name == "userName" { &user.name } else { &user.email }).eq_ignore_ascii_case(value),
-    };
-    let all: Vec<&SlackUser> = slack.workspace.users.values().filter(|user| !user.bot && !user.invited).filter(fits).collect();
-    let page: Vec<Value> = all.iter().skip(start.max(1) - 1).take(count.min(1000)).map(|user| shown(user)).collect();
-    let body = json!({ "schemas": [LIST], "totalResults": all.len(), "itemsPerPage": page.len(), "startIndex": start, "Resources": page });
-    Ok(FakeResponse::json(200, &body))
+    let shown = users.filter(fits).filter_map(|user| shown(user).as_object().cloned());
+    protocol::list(call.request, Cut { default: 10, most: 1000 }, None, shown).map_err(|refusal| slack_form(&refusal))
 }
 
 pub(super) fn get(slack: &mut SlackFake, call: &Call<'_>, _: &mut FakeContext) -> Reply {
@@ -87,22 +84,17 @@ fn taken(slack: &SlackFake, wanted: &SlackUser) -> bool {
     slack.workspace.users.values().any(|user| same(&user))
 }
 
-/// Sets what a SCIM user object names, and leaves the rest.
+/// Sets what a SCIM user object says; what it leaves out is empty.
 fn set(user: &mut SlackUser, fields: &Map<String, Value>) {
-    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
-    for (name, value) in fields {
-        match name.as_str() {
-            "userName" => user.name = text(value),
-            "displayName" | "nickName" => user.display_name = text(value),
-            "title" => user.title = text(value),
-            "emails" => user.email = value.pointer("/0/value").map(text).unwrap_or_default(),
-            "name" => {
-                user.first_name = value.get("givenName").map_or_else(|| user.first_name.clone(), text);
-                user.last_name = value.get("familyName").map_or_else(|| user.last_name.clone(), text);
-            }
-            _ => {}
-        }
-    }
+    let object = Value::from(fields.clone());
+    let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or("").to_owned();
+    user.name = text("/userName");
+    user.title = text("/title");
+    user.email = text("/emails/0/value");
+    (user.first_name, user.last_name) = (text("/name/givenName"), text("/name/familyName"));
+    // Two names for one thing: the one that was changed counts.
+    let names = [text("/displayName"), text("/nickName")];
+    user.display_name = names.into_iter().find(|name| *name != user.display_name).unwrap_or_else(|| user.display_name.clone());
 }
 
 pub(super) fn create(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
@@ -137,22 +129,10 @@ fn written(slack: &SlackFake, call: &Call<'_>) -> Reply {
 pub(super) fn patch(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let before = user(slack, call)?.clone();
     let body = object(call)?;
-    if body.get("schemas").and_then(|schemas| schemas.get(0)).and_then(Value::as_str) != Some(PATCH) {
-        return Err(refuse(400, "invalid_schemas"));
-    }
+    let Value::Object(mut fields) = shown(&before) else { return Err(refuse(500, "internal_error")) };
+    protocol::patch(&mut fields, &body.into(), Dialect::Plain).map_err(|refusal| slack_form(&refusal))?;
     let mut after = before.clone();
-    let mut active = None;
-    for operation in body.get("Operations").and_then(Value::as_array).into_iter().flatten() {
-        let remove = operation.get("op").is_some_and(|op| op == "remove");
-        let value = if remove { Value::Null } else { operation.get("value").cloned().unwrap_or_default() };
-        let fields = match operation.get("path").and_then(Value::as_str) {
-            Some(path) if path.contains(['[', '.']) => return Err(cx.unsupported(call.request, "a path into an attribute")),
-            Some(path) => [(path.to_owned(), value)].into_iter().collect(),
-            None => value.as_object().cloned().unwrap_or_default(),
-        };
-        active = fields.get("active").and_then(Value::as_bool).or(active);
-        set(&mut after, &fields);
-    }
+    set(&mut after, &fields);
     if taken(slack, &after) {
         return Err(refuse(slack.workspace.settings.scim_duplicate, "username_taken"));
     }
@@ -160,10 +140,9 @@ pub(super) fn patch(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContext
         cx.emit("user.updated", json!({ "user": after.id }));
         slack.workspace.users.insert(after.id.clone(), after);
     }
-    match active {
-        Some(true) => slack.activate(&before.id, cx),
-        Some(false) => slack.deactivate(&before.id, cx),
-        None => {}
+    match fields.get("active") {
+        Some(Value::Bool(false)) => slack.deactivate(&before.id, cx),
+        _ => slack.activate(&before.id, cx),
     }
     written(slack, call)
 }

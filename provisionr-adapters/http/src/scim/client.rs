@@ -59,9 +59,13 @@ impl Scim {
             .sized("count", self.quirks.page)
     }
 
-    async fn all<T: DeserializeOwned>(&self, cx: &CallContext, resources: &str, attribute: &str, value: &str) -> Result<Vec<T>> {
+    /// With no attribute to filter by, all there are.
+    async fn all<T: DeserializeOwned>(&self, cx: &CallContext, resources: &str, attribute: Option<&str>, value: &str) -> Result<Vec<T>> {
         let list = self.client.get(path![resources]);
-        let list = if self.quirks.filter { list.query("filter", format!("{attribute} eq {}", Value::from(value))) } else { list };
+        let list = match attribute.filter(|_| self.quirks.filter) {
+            Some(attribute) => list.query("filter", format!("{attribute} eq {}", Value::from(value))),
+            None => list,
+        };
         list.all(cx, &self.paging()).await
     }
 
@@ -71,8 +75,8 @@ impl Scim {
     /// Those of [`all`](RequestBuilder::all).
     pub async fn find_users(&self, cx: &CallContext, key: Key, value: &str) -> Result<Vec<User>> {
         let attribute = match key {
-            Key::UserName => "userName",
-            Key::ExternalId => "externalId",
+            Key::UserName => Some("userName"),
+            Key::ExternalId => Some("externalId"),
             Key::Email => self.quirks.email,
         };
         let mut users: Vec<User> = self.all(cx, "Users", attribute, value).await?;
@@ -187,7 +191,7 @@ impl Scim {
     /// # Errors
     /// Those of [`all`](RequestBuilder::all).
     pub async fn find_groups(&self, cx: &CallContext, name: &str) -> Result<Vec<Group>> {
-        let mut groups: Vec<Group> = self.all(cx, "Groups", "displayName", name).await?;
+        let mut groups: Vec<Group> = self.all(cx, "Groups", Some("displayName"), name).await?;
         groups.retain(|group| group.name() == name);
         Ok(groups)
     }

@@ -26,7 +26,8 @@ pub struct Quirks {
     pub(super) page: u32,
     pub(super) switch_off: SwitchOff,
     pub(super) removal: MemberRemoval,
-    pub(super) email: &'static str,
+    /// None where no filter knows the address.
+    pub(super) email: Option<&'static str>,
     pub(super) filter: bool,
     pub(super) patch: bool,
 }
@@ -40,7 +41,7 @@ impl Default for Quirks {
 impl Quirks {
     /// As the RFC has it, in pages of a hundred.
     pub const fn new() -> Self {
-        Self { page: 100, switch_off: SwitchOff::Inactive, removal: MemberRemoval::ByPath, email: "emails.value", filter: true, patch: true }
+        Self { page: 100, switch_off: SwitchOff::Inactive, removal: MemberRemoval::ByPath, email: Some("emails.value"), filter: true, patch: true }
     }
 
     /// Sets how many resources are asked for at once.
@@ -67,7 +68,14 @@ impl Quirks {
     /// Sets what filters call the address of a user; `emails.value` unless set.
     #[must_use]
     pub const fn email_filter(mut self, attribute: &'static str) -> Self {
-        self.email = attribute;
+        self.email = Some(attribute);
+        self
+    }
+
+    /// The service has filters, and none by address: whose address it is is looked for in the list of all, page by page.
+    #[must_use]
+    pub const fn without_email_filter(mut self) -> Self {
+        self.email = None;
         self
     }
 
