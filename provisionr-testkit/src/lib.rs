@@ -104,7 +104,7 @@ pub mod google;
 pub mod jira;
 pub mod okta;
 pub mod salesforce;
-mod scim;
+pub mod scim;
 pub mod slack;
 
 mod accept;
@@ -143,6 +143,7 @@ pub use message::{Exchange, FakeRequest, FakeResponse};
 pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
 pub use salesforce::SalesforceFake;
+pub use scim::ScimFake;
 pub use server::FakeServer;
 pub use slack::SlackFake;
 pub use system::FakeSystem;

@@ -51,7 +51,7 @@ impl Scim {
     }
 
     fn paging(&self) -> Paging {
-        Paging::start_at("startIndex", "/itemsPerPage", "", "/totalResults")
+        Paging::counted("startIndex", "/totalResults")
             .counting_from(1)
             .items("/Resources")
             // A list without matches may leave its resources out: RFC 7644, section 3.4.2.
