@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 use provisionr_http::{Paging, RequestBuilder, path, random_secret};
 use provisionr_sdk::{
-    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Found, Outcome, Page, PageRequest, Probe, ProfileDelta,
-    Receipt, Request, Result, RetryHint, Wait, WaitReason,
+    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, ErrorKind, Found, Missing, Outcome, Page, PageRequest, Probe,
+    ProfileDelta, Receipt, Request, Result, RetryHint, Wait, WaitReason,
 };
 use serde_json::{Map, Value, json};
 
@@ -39,8 +39,12 @@ impl Google {
 
     /// By id, address or alias: all are one key.
     async fn by_key(&self, cx: &CallContext, key: &str) -> Result<Option<User>> {
-        let answer = self.user_at(http::Method::GET, key).query("projection", self.projection).send_if_found(cx).await?;
-        answer.map(|answer| answer.json()).transpose()
+        match self.user_at(http::Method::GET, key).query("projection", self.projection).send(cx).await {
+            Ok(answer) => answer.json().map(Some),
+            // Google's 404s differ: this one is about the user, and no other says that there is none.
+            Err(error) if *error.kind() == ErrorKind::NotFound(Missing::Account) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn user(&self, cx: &CallContext, id: &str) -> Result<Option<User>> {
@@ -227,9 +231,15 @@ impl Google {
         match (user.state(), to) {
             (now, to) if now == to => return Ok(Outcome::Unchanged(receipt.with_account(self.account(&user)))),
             (_, AccountState::Deleted) => {
-                let Some(answer) = self.user_at(http::Method::DELETE, id).send_if_found(cx).await? else { return Ok(Outcome::Unchanged(receipt)) };
-                answer.empty()?;
-                return Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())));
+                return match self.user_at(http::Method::DELETE, id).send(cx).await {
+                    Ok(answer) => {
+                        answer.empty()?;
+                        Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
+                    }
+                    // There a moment ago: somebody was faster.
+                    Err(error) if *error.kind() == ErrorKind::NotFound(Missing::Account) => Ok(Outcome::Unchanged(receipt)),
+                    Err(error) => Err(error),
+                };
             }
             (AccountState::Deactivated, _) => return Err(AdapterError::refused("the user is archived: an administrator has to take them out of the archive")),
             _ => {}

@@ -1,6 +1,6 @@
 //! Google's errors: the reason says what is wrong, the message whose key it is about; the status says little.
 
-use provisionr_http::{Answer, by_status, by_status_saying, plain, retry_after};
+use provisionr_http::{Answer, by_status_saying, plain, retry_after};
 use provisionr_sdk::{AdapterError, ErrorKind, RetryHint, Timestamp};
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         return None;
     }
     let body = answer.value();
-    let Some(reason) = reason(&body) else { return by_status(answer) };
+    let Some(reason) = reason(&body) else { return by_status_saying(answer, None) };
     let text = body.pointer("/error/message").and_then(Value::as_str).and_then(plain).unwrap_or_else(|| "Google refused".to_owned());
     let error = match reason {
         // 403 has limits and rights alike: <https://developers.google.com/workspace/admin/directory/v1/limits>

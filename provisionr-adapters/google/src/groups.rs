@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use provisionr_http::{Paging, RequestBuilder, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result, RetryHint,
-    Source, TargetId, TargetName, suggestion,
+    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, Missing, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result,
+    RetryHint, Source, TargetId, TargetName, suggestion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -72,7 +72,11 @@ impl Google {
 
     /// By id, address or alias; what a group has as an address no user has.
     pub(crate) async fn group(&self, cx: &CallContext, key: &str) -> Result<Option<Group>> {
-        self.client.get(path!["admin", "directory", "v1", "groups", key]).send_if_found(cx).await?.map(|answer| answer.json()).transpose()
+        match self.client.get(path!["admin", "directory", "v1", "groups", key]).send(cx).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if *error.kind() == ErrorKind::NotFound(Missing::Target) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The role in a group that is given there itself.

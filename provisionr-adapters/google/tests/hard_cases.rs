@@ -543,3 +543,17 @@ fn a_configuration_that_cannot_work_is_refused_and_shows_no_secret() {
         assert!(*error.kind() == ErrorKind::InvalidConfig && !format!("{error} {error:?}").contains("hush"));
     }
 }
+
+#[tokio::test]
+async fn only_what_google_says_of_the_user_means_that_there_is_none() {
+    let google = |reason: &str, message: &str| json!({ "error": { "code": 404, "message": message, "errors": [{ "reason": reason, "message": message }] } });
+    let elsewhere = [json!({ "message": "no Route matched with those values" }), google("notFound", "Domain not found."), google("notFound", "Not Found")];
+    for answer in elsewhere {
+        let script = Script::new([("GET users/sarah@acme.com", 404, answer.clone())]);
+        assert!(script.google.find_account(&CallContext::unlimited(), &who()).await.is_err(), "{answer}");
+        let script = Script::new([("GET users/u1", 404, answer)]);
+        assert!(script.apply(Change::SetState(AccountState::Deleted)).await.is_err());
+    }
+    let script = Script::new([("GET users/sarah@acme.com", 404, google("notFound", "Resource Not Found: userKey"))]);
+    assert_eq!(script.find(&who()).await, Found::None);
+}

@@ -413,6 +413,18 @@ async fn a_search_that_lags_is_no_proof_of_absence() {
 }
 
 #[tokio::test]
+async fn only_okta_itself_says_that_somebody_is_not_there() {
+    // A gateway that speaks JSON, and the address of another API.
+    for answer in [json!({ "message": "no Route matched with those values" }), failure("E0000008")] {
+        let script = Script::new([(USER, 404, answer.clone())]);
+        let error = script.okta.find_account(&CallContext::unlimited(), &AccountQuery::known("00u1")).await.unwrap_err();
+        assert!(!matches!(error.kind(), ErrorKind::NotFound(_)), "{error}");
+        let script = Script::new([(USER, 404, answer)]);
+        assert!(script.apply(Change::SetState(AccountState::Deleted)).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_known_id_is_an_id_and_a_value_is_a_value() {
     // The same address takes logins: what answers to another id is somebody else.
     let script = Script::new([("GET /api/v1/users/me", 200, user("ACTIVE"))]);
@@ -462,11 +474,12 @@ async fn observation_tells_sources_and_gaps() {
 
 #[tokio::test]
 async fn errors_are_read_by_their_code() {
-    let table: [(u16, &str, ErrorKind); 12] = [
+    let table: [(u16, &str, ErrorKind); 13] = [
         (401, "E0000011", ErrorKind::Unauthenticated),
         (403, "E0000006", ErrorKind::PermissionDenied),
         (403, "E0000038", ErrorKind::Conflict),
-        (404, "E0000008", ErrorKind::NotFound(Missing::Account)),
+        (404, "E0000007", ErrorKind::NotFound(Missing::Account)),
+        (404, "E0000008", ErrorKind::Protocol),
         (405, "E0000022", ErrorKind::InvalidRequest),
         (409, "E0000112", ErrorKind::NotReady),
         (423, "E0000155", ErrorKind::Conflict),
