@@ -211,13 +211,17 @@ async fn an_unmanaged_account_is_asked_and_waited_for() {
     let script = Script::over(resolving(), [(BY_EMAIL, 404, missing("userKey")), asked]);
     let Outcome::Waiting(wait, _) = script.apply(Change::EnsureAccount(spec())).await.unwrap() else { panic!() };
     assert_eq!(wait.reason, WaitReason::InvitationSent);
+    let wait_is_bounded = wait.patience.is_some();
     // It is not asked again while the person takes their time, and not waited for where nobody was asked.
     let script = Script::over(resolving(), [(BY_EMAIL, 404, missing("userKey")), (BY_EMAIL, 404, missing("userKey"))]);
     let request = Request::new("s-1", who(), Change::EnsureAccount(spec()), "k-1");
     let probe = async |request: &Request| script.google.probe(&CallContext::unlimited(), request).await.unwrap();
     assert_eq!(probe(&request).await, Probe::Absent);
     assert_eq!(probe(&request.with_ticket(wait.ticket.clone().unwrap())).await, Probe::Pending(wait));
-    assert_eq!(script.google.descriptor().accounts.create.as_ref().unwrap().mail, provisionr_sdk::Mail::Sent);
+    // Nor for ever; and where an answer was lost a person decides, for a second attempt writes a second mail.
+    assert!(wait_is_bounded);
+    let create = script.google.descriptor().accounts.create.as_ref().unwrap();
+    assert_eq!((create.mail, create.repeat.clone()), (provisionr_sdk::Mail::Sent, provisionr_sdk::Repeat::Unsafe));
 }
 
 #[tokio::test]
