@@ -1,15 +1,22 @@
 //! The cases that need a wire notice an adapter that reads answers too strictly, or not strictly enough.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use provisionr_http::{HttpClient, path};
+use provisionr_http::{Answer, HttpClient, by_status, path};
 use provisionr_sdk::*;
 use provisionr_testkit::conformance::{self, Harness, Person, Verdict};
-use provisionr_testkit::{Fake, FakeContext, FakeRequest, FakeResponse, FakeSystem, Router};
+use provisionr_testkit::{Fake, FakeContext, FakeRequest, FakeResponse, FakeSystem, JoinGroup, Router};
 use serde_json::{Value, json};
 
+/// People, each with the groups they are in.
 #[derive(Clone, Debug, Default)]
-struct People(Vec<String>);
+struct People(BTreeMap<String, Vec<String>>);
+
+fn nobody() -> FakeResponse {
+    FakeResponse::json(404, &json!({ "message": "nobody" }))
+}
 
 impl Fake for People {
     fn system_type(&self) -> &'static str {
@@ -17,10 +24,21 @@ impl Fake for People {
     }
 
     fn handle(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> FakeResponse {
-        let routes = Router::<Self>::new().get("/people/{id}", |people, call, _| {
-            let there = people.0.iter().any(|id| id == call.param("id"));
-            Ok(if there { FakeResponse::json(200, &json!({ "id": call.param("id"), "state": "active" })) } else { FakeResponse::empty(404) })
-        });
+        let routes = Router::<Self>::new()
+            .get("/people/{id}", |people, call, _| {
+                let groups = people.0.get(call.param("id")).ok_or_else(nobody)?;
+                Ok(FakeResponse::json(200, &json!({ "id": call.param("id"), "state": "active", "profile": { "groups": groups } })))
+            })
+            .put("/people/{id}/groups/{group}", |people, call, _| {
+                people.0.get_mut(call.param("id")).ok_or_else(nobody)?.push(call.param("group").to_owned());
+                Ok(FakeResponse::empty(204))
+            })
+            .delete("/people/{id}", |people, call, _| people.0.remove(call.param("id")).map(|_| FakeResponse::empty(204)).ok_or_else(nobody))
+            .delete("/people/{id}/groups/{group}", |people, call, _| {
+                let groups = people.0.get_mut(call.param("id")).ok_or_else(nobody)?;
+                groups.retain(|group| group != call.param("group"));
+                Ok(FakeResponse::empty(204))
+            });
         routes.dispatch(self, request, cx)
     }
 
@@ -38,6 +56,7 @@ enum Reading {
     AsItShould,
     NoFieldTooMany,
     AnythingGoes,
+    AnyonesNotFound,
 }
 
 #[derive(Debug)]
@@ -59,7 +78,7 @@ impl Adapter for Directory {
         let body = answer.value();
         match self.reading {
             Reading::AnythingGoes if !body.is_object() => return Ok(Found::None),
-            Reading::NoFieldTooMany if body.as_object().is_some_and(|fields| fields.len() > 2) => return Err(answer.unreadable("a field too many")),
+            Reading::NoFieldTooMany if body.as_object().is_some_and(|fields| fields.len() > 3) => return Err(answer.unreadable("a field too many")),
             _ => {}
         }
         let account: Account = answer.json()?;
@@ -69,12 +88,29 @@ impl Adapter for Directory {
     async fn observe(&self, cx: &CallContext, account: &Account, _scope: &Scope) -> Result<Observation> {
         let found = self.find_account(cx, &AccountQuery::known(account.id.clone())).await?;
         let account = found.one().ok_or_else(|| AdapterError::account_not_found("nobody"))?;
-        Ok(Observation::new(account, Vec::new(), Coverage::none()))
+        let groups = account.profile.get("groups").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let grants = groups.map(|group| Grant::direct(account.id.clone(), Entitlement::new("join_group", group))).collect();
+        Ok(Observation::new(account, grants, Coverage::none().kind("join_group")))
     }
 
-    async fn apply(&self, _cx: &CallContext, request: &Request) -> Result<Outcome> {
-        Err(AdapterError::unsupported(&request.change))
+    async fn apply(&self, cx: &CallContext, request: &Request) -> Result<Outcome> {
+        let person = path!["people", request.account()?.id];
+        let call = match &request.change {
+            Change::Grant(wanted) => self.http.put(person.segment("groups").segment(&wanted.target)),
+            Change::Revoke(unwanted) => self.http.delete(person.segment("groups").segment(&unwanted.target)),
+            Change::SetState(AccountState::Deleted) => self.http.delete(person),
+            other => return Err(AdapterError::unsupported(other)),
+        };
+        Ok(match call.send_if_found(cx).await? {
+            Some(_) => Outcome::Applied(Receipt::new()),
+            None => Outcome::Unchanged(Receipt::new()),
+        })
     }
+}
+
+/// Takes every 404 for the vendor's word.
+fn anyones_not_found(answer: &Answer) -> Option<AdapterError> {
+    if answer.status() == 404 { Some(AdapterError::not_found_unclear("not found")) } else { by_status(answer) }
 }
 
 struct DirectoryHarness(FakeSystem<People>, Reading);
@@ -83,7 +119,10 @@ struct DirectoryHarness(FakeSystem<People>, Reading);
 impl Harness for DirectoryHarness {
     fn adapter(&self) -> Box<dyn Adapter> {
         let http = HttpClient::new("https://people.test", &self.0.transport()).unwrap();
-        Box::new(Directory { descriptor: Descriptor::new("people", "people"), http, reading: self.1 })
+        let http = if self.1 == Reading::AnyonesNotFound { http.classifier(anyones_not_found) } else { http };
+        let accounts = AccountFacts::new().transition(Transition::new([AccountState::Active], AccountState::Deleted).destroys("all").irreversible());
+        let groups = Kind::per_target::<JoinGroup>("join_group").doc("Member of a group");
+        Box::new(Directory { descriptor: Descriptor::new("people", "people").accounts(accounts).kind(groups), http, reading: self.1 })
     }
 
     fn fake(&self) -> Option<FakeSystem> {
@@ -92,24 +131,26 @@ impl Harness for DirectoryHarness {
 
     async fn seed_account(&self, person: &Person, state: AccountState) -> Option<AccountId> {
         let id = format!("p-{}", person.number);
-        self.0.change(|people, _| people.0.push(id.clone()));
+        self.0.change(|people, _| people.0.insert(id.clone(), Vec::new()));
         (state == AccountState::Active).then(|| id.into())
     }
 
-    async fn seed_target(&self, _kind: &KindName, _name: &str) -> Option<TargetId> {
-        None
+    async fn seed_target(&self, _kind: &KindName, name: &str) -> Option<TargetId> {
+        Some(name.into())
     }
 
-    async fn seed_grant(&self, _grant: &Grant) -> bool {
-        false
+    async fn seed_grant(&self, grant: &Grant) -> bool {
+        let target = grant.entitlement.target.to_string();
+        self.0.change(|people, _| people.0.get_mut(grant.account.as_str()).map(|groups| groups.push(target)).is_some())
     }
 
     async fn accounts(&self) -> Vec<Account> {
-        self.0.with(|people| people.0.iter().map(|id| Account::new(id.as_str(), AccountState::Active)).collect())
+        self.0.with(|people| people.0.keys().map(|id| Account::new(id.as_str(), AccountState::Active)).collect())
     }
 
-    async fn grants(&self, _account: &AccountId) -> Vec<Grant> {
-        Vec::new()
+    async fn grants(&self, account: &AccountId) -> Vec<Grant> {
+        let groups = self.0.with(|people| people.0.get(account.as_str()).cloned().unwrap_or_default());
+        groups.iter().map(|group| Grant::direct(account.clone(), Entitlement::new("join_group", group.as_str()))).collect()
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -120,7 +161,13 @@ impl Harness for DirectoryHarness {
 #[tokio::test(start_paused = true)]
 async fn answers_are_read_neither_too_strictly_nor_too_loosely() {
     let verdict = async |case, reading| conformance::run_case(case, async { DirectoryHarness(FakeSystem::new(People::default()), reading) }, &[]).await;
-    for (case, wrong) in [("unknown_fields_are_tolerated", Reading::NoFieldTooMany), ("a_page_of_html_is_a_protocol_error", Reading::AnythingGoes)] {
+    for (case, wrong) in [
+        ("unknown_fields_are_tolerated", Reading::NoFieldTooMany),
+        ("a_page_of_html_is_a_protocol_error", Reading::AnythingGoes),
+        ("a_gateways_404_is_no_absence", Reading::AnyonesNotFound),
+        ("a_gateways_404_is_no_revocation", Reading::AnyonesNotFound),
+        ("a_gateways_404_is_no_deletion", Reading::AnyonesNotFound),
+    ] {
         assert_eq!(verdict(case, Reading::AsItShould).await, Verdict::Passed, "{case}");
         assert!(matches!(verdict(case, wrong).await, Verdict::Failed(_)), "{case}");
     }

@@ -44,7 +44,7 @@ impl BadgeFake {
 }
 
 fn gone() -> FakeResponse {
-    FakeResponse::empty(404)
+    FakeResponse::json(404, &json!({ "message": "there is no such thing" }))
 }
 
 fn page(name: &str, items: &BTreeMap<String, Value>, call: &Call<'_>) -> Reply {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use provisionr_http::{Answer, by_status, by_status_saying, plain};
+use provisionr_http::{Answer, by_status_saying, plain};
 use provisionr_sdk::{AdapterError, ErrorKind, RetryHint};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         return None;
     }
     let body = answer.value();
-    let Some(name) = body.get("__type").and_then(Value::as_str).or_else(|| answer.header("x-amzn-errortype")) else { return by_status(answer) };
+    let Some(name) = body.get("__type").and_then(Value::as_str).or_else(|| answer.header("x-amzn-errortype")) else { return by_status_saying(answer, None) };
     // It may carry a namespace before, and an address behind.
     let name = name.rsplit('#').next().unwrap_or(name).split(':').next().unwrap_or(name);
     let field = |name: &str| body.get(name).and_then(Value::as_str);
@@ -51,6 +51,8 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
             let error = answer.maybe_done(AdapterError::unavailable(text));
             pause(answer, &body).into_iter().fold(error, |error, pause| error.with_hint(RetryHint::After(pause)))
         }
+        // Answered 404: nobody was asked, and nobody is missing.
+        "UnknownOperationException" => AdapterError::protocol(text),
         _ => by_status_saying(answer, Some(text))?,
     };
     Some(error.with_code(name))

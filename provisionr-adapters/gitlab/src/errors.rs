@@ -1,6 +1,6 @@
 //! What GitLab's refusals mean. There are no codes; the texts are those of its source.
 
-use provisionr_http::{Answer, by_status, by_status_saying, plain, throttled};
+use provisionr_http::{Answer, by_status_saying, plain, throttled};
 use provisionr_sdk::AdapterError;
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
     if status == 429 {
         return Some(if body.is_null() { AdapterError::rate_limited(API, answer.reading().pause) } else { throttled(answer) });
     }
-    let Some(text) = words(&body) else { return by_status(answer) };
+    let Some(text) = words(&body) else { return by_status_saying(answer, None) };
     let error = match status {
         400 if is_inherited(&text) => AdapterError::conflict(text).with_code(INHERITED),
         405 => AdapterError::refused(format!("memberships are locked: {text}")),

@@ -258,7 +258,7 @@ async fn a_member_who_is_there_after_all_gets_the_role_in_the_same_change() {
 #[tokio::test]
 async fn created_with_an_error_in_it_is_no_success() {
     let refused = json!({ "status": "error", "message": { "sarah": "cannot be added" } });
-    let (gitlab, _) = script(vec![group(), (ROW, 404, json!({})), ("POST /groups/9/members", 201, refused)]);
+    let (gitlab, _) = script(vec![group(), (ROW, 404, json!({ "message": "404 Not found" })), ("POST /groups/9/members", 201, refused)]);
     let error = gitlab.apply(&cx(), &grant_of_group_9("developer")).await.unwrap_err();
     assert!(*error.kind() == ErrorKind::Refused && error.message().contains("cannot be added"), "{error}");
     // Levels nobody has described are shown as they are, and are no reason to fail.
@@ -465,7 +465,9 @@ async fn a_deletion_that_takes_its_time_is_waited_for() {
     let answers = vec![("GET /users/5", 200, user.clone()), ("DELETE /users/5", 204, Value::Null), ("GET /users/5", 200, user)];
     let left = Arc::new(Mutex::new(answers.into_iter()));
     let http = MemoryTransport::new(move |request| {
-        let Some((_, status, body)) = left.lock().unwrap().next() else { return http::Response::builder().status(404).body("{}".into()).unwrap() };
+        let Some((_, status, body)) = left.lock().unwrap().next() else {
+            return http::Response::builder().status(404).body(r#"{"message": "404 User Not Found"}"#.into()).unwrap();
+        };
         let body = if body.is_null() { String::new() } else { body.to_string() };
         assert!(request.uri().path().ends_with("/users/5"));
         http::Response::builder().status(status).body(body.into()).unwrap()

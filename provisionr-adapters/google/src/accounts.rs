@@ -5,24 +5,35 @@ use std::time::Duration;
 use http::StatusCode;
 use provisionr_http::{Paging, RequestBuilder, path, random_secret};
 use provisionr_sdk::{
-    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Found, Outcome, Page, PageRequest, Probe, ProfileDelta,
-    Receipt, Request, Result, RetryHint, Wait, WaitReason,
+    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, ErrorKind, Found, Missing, Outcome, Page, PageRequest, Probe,
+    ProfileDelta, Receipt, Request, Result, RetryHint, Timestamp, Wait, WaitReason,
 };
 use serde_json::{Map, Value, json};
 
 use crate::adapter::Google;
-use crate::config::ConflictingAccounts;
+use crate::config::{ConflictingAccounts, SETTLES};
 use crate::errors::{is_duplicate, is_lacking};
 use crate::org_units::{MOVE_TO_ORG_UNIT, MoveToOrgUnit};
 use crate::profile;
-use crate::wire::User;
+use crate::wire::{User, done};
 
 /// The owner of an unmanaged account has been asked to join, and takes their time.
 const INVITED: &str = "invited";
 
+/// Google says neither for how long it stays open nor when it is declined: after two weeks a person should hear of it.
+const INVITATION: Duration = Duration::from_secs(14 * 24 * 3600);
+
 fn invited() -> Wait {
-    Wait::new(WaitReason::InvitationSent, Duration::from_secs(3600)).with_ticket(INVITED)
+    Wait::new(WaitReason::InvitationSent, Duration::from_secs(3600)).with_ticket(INVITED).patience(INVITATION)
 }
+
+/// A user who is not found has been deleted, or was made a moment ago and is not seen yet. Since when it is not found is the ticket.
+fn unseen(since: Timestamp) -> Wait {
+    // Not a wait for something to show: whoever shows after all is deleted then.
+    Wait::new(WaitReason::VendorJob, SETTLES.0 / SETTLES.1).with_ticket(format!("{UNSEEN}{since}"))
+}
+
+const UNSEEN: &str = "not found since ";
 
 fn gone() -> AdapterError {
     AdapterError::account_not_found("the user is not there, or not to be seen yet").with_hint(RetryHint::Backoff)
@@ -39,8 +50,12 @@ impl Google {
 
     /// By id, address or alias: all are one key.
     async fn by_key(&self, cx: &CallContext, key: &str) -> Result<Option<User>> {
-        let answer = self.user_at(http::Method::GET, key).query("projection", self.projection).send_if_found(cx).await?;
-        answer.map(|answer| answer.json()).transpose()
+        match self.user_at(http::Method::GET, key).query("projection", self.projection).send(cx).await {
+            Ok(answer) => answer.json().map(Some),
+            // Google's 404s differ: this one is about the user, and no other says that there is none.
+            Err(error) if *error.kind() == ErrorKind::NotFound(Missing::Account) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn user(&self, cx: &CallContext, id: &str) -> Result<Option<User>> {
@@ -67,10 +82,19 @@ impl Google {
             return Ok(Found::One(self.account(&user)));
         }
         let mut certain = who.keys.is_empty();
+        let mut doubt = None;
         for key in &who.keys {
             let users = match key.name.as_str() {
-                // An alias may be what is left of the address of another person: a number that differs outweighs it.
-                "email" => self.by_key(cx, &key.value).await?.into_iter().filter(|user| may_be(who, user)).collect(),
+                "email" => match self.by_key(cx, &key.value).await? {
+                    Some(user) if may_be(who, &user) => vec![user],
+                    // Renumbered, or another person with the same name: whoever has it as the primary address is not passed over.
+                    Some(user) if user.email.eq_ignore_ascii_case(&key.value) => {
+                        doubt = Some(of_another_number(who, &user));
+                        Vec::new()
+                    }
+                    // What is left of the address of another person.
+                    _ => Vec::new(),
+                },
                 "employee_number" => self.by_number(cx, &key.value).await?,
                 other => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
             };
@@ -79,6 +103,9 @@ impl Google {
                 Found::None => {}
                 found => return Ok(found),
             }
+        }
+        if let Some(why) = doubt {
+            return Ok(Found::CannotTell(why));
         }
         Ok(if certain { Found::None } else { Found::CannotTell("users are found by number through an index that lags by up to 36 hours".to_owned()) })
     }
@@ -220,16 +247,21 @@ impl Google {
         let id = account.id.as_str();
         let user = match (self.user(cx, id).await?, to) {
             (Some(user), _) => user,
-            (None, AccountState::Deleted) => return Ok(Outcome::Unchanged(Receipt::new())),
+            (None, AccountState::Deleted) => return self.not_found(cx, id).await,
             (None, _) => return Err(gone()),
         };
         let receipt = Receipt::new().before_account(self.account(&user));
         match (user.state(), to) {
             (now, to) if now == to => return Ok(Outcome::Unchanged(receipt.with_account(self.account(&user)))),
             (_, AccountState::Deleted) => {
-                let Some(answer) = self.user_at(http::Method::DELETE, id).send_if_found(cx).await? else { return Ok(Outcome::Unchanged(receipt)) };
-                answer.empty()?;
-                return Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())));
+                return match self.user_at(http::Method::DELETE, id).send(cx).await {
+                    Ok(answer) => {
+                        done(&answer)?;
+                        Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
+                    }
+                    Err(error) if *error.kind() == ErrorKind::NotFound(Missing::Account) => self.not_found(cx, id).await,
+                    Err(error) => Err(error),
+                };
             }
             (AccountState::Deactivated, _) => return Err(AdapterError::refused("the user is archived: an administrator has to take them out of the archive")),
             _ => {}
@@ -244,8 +276,32 @@ impl Google {
 
     pub(crate) async fn end_sessions(&self, cx: &CallContext, account: &Account) -> Result<Outcome> {
         let answer = self.client.post(path!["admin", "directory", "v1", "users", account.id, "signOut"]).send(cx).await?;
-        answer.empty()?;
+        done(&answer)?;
         Ok(Outcome::Applied(Receipt::new().with_request_id(answer.request_id())))
+    }
+
+    /// Those deleted lately are listed; that somebody is nowhere to be found is believed when it stays so.
+    async fn not_found(&self, cx: &CallContext, id: &str) -> Result<Outcome> {
+        let deleted = self.is_deleted(cx, id).await?;
+        Ok(if deleted { Outcome::Unchanged(Receipt::new()) } else { Outcome::Waiting(unseen(cx.now()), Receipt::new()) })
+    }
+
+    async fn is_deleted(&self, cx: &CallContext, id: &str) -> Result<bool> {
+        let deleted: Vec<User> = self.list().query("showDeleted", "true").all(cx, &users()).await?;
+        Ok(deleted.iter().any(|user| user.id == id))
+    }
+
+    pub(crate) async fn probe_deleted(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
+        let id = request.account()?.id.as_str();
+        if self.user(cx, id).await?.is_some() {
+            return Ok(Probe::Absent);
+        }
+        let now = cx.now();
+        let since = request.ticket.as_ref().and_then(|ticket| ticket.as_str().strip_prefix(UNSEEN)?.parse().ok()).unwrap_or(now);
+        if now.since(since) >= SETTLES.0 || self.is_deleted(cx, id).await? {
+            return Ok(Probe::Holds(Receipt::new()));
+        }
+        Ok(Probe::Pending(unseen(since)))
     }
 
     pub(crate) async fn probe_ensure(&self, cx: &CallContext, request: &Request, spec: &AccountSpec) -> Result<Probe> {
@@ -286,6 +342,13 @@ fn unit_in(spec: &AccountSpec) -> Result<Option<String>> {
 fn may_be(who: &AccountQuery, user: &User) -> bool {
     let held = user.attribute("employeeId");
     !matches!((who.key("employee_number"), held.as_ref().and_then(Value::as_str)), (Some(number), Some(held)) if number != held)
+}
+
+fn of_another_number(who: &AccountQuery, user: &User) -> String {
+    let held = user.attribute("employeeId");
+    let held = held.as_ref().and_then(Value::as_str).unwrap_or("none");
+    let meant = who.key("employee_number").unwrap_or("none");
+    format!("the user whose primary address it is has the number `{held}`, and `{meant}` is looked for: renumbered, or another person")
 }
 
 /// Whether the person who has an address is the one who is meant.

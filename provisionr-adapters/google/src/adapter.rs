@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use provisionr_http::{HttpClient, Path, path};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, Found, Grant, KindName, ListScope, Observation,
-    Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
+    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, Found, Grant, KindName, ListScope,
+    Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
 };
 
 use crate::config::{ConflictingAccounts, FirstPasswords, full};
@@ -144,6 +144,7 @@ impl Adapter for Google {
     async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
         match &request.change {
             Change::EnsureAccount(spec) => self.probe_ensure(cx, request, spec).await,
+            Change::SetState(AccountState::Deleted) => self.probe_deleted(cx, request).await,
             _ => probe_by_looking(self, cx, request).await,
         }
     }
@@ -163,7 +164,7 @@ impl Adapter for Google {
     async fn list_grants(&self, cx: &CallContext, scope: &ListScope, page: &PageRequest) -> Result<Page<Grant>> {
         match (scope, scope.kind().as_str()) {
             (ListScope::Account(kind, account), ADD_TO_GROUP | MOVE_TO_ORG_UNIT) => {
-                let account = Account::new(account.clone(), provisionr_sdk::AccountState::Active);
+                let account = Account::new(account.clone(), AccountState::Active);
                 Ok(Page::last(self.observe(cx, &account, &Scope::Kinds(vec![kind.clone()])).await?.grants))
             }
             (ListScope::Kind(_), ADD_TO_GROUP) => self.list_all_members(cx, page).await,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use provisionr_http::{Auth, CredentialProvider, HttpClient, Jwt, Routes, RsaSigner, Signer, TokenSource, Transport};
 use provisionr_sdk::{
     Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, CallContext, Cardinality, ChangeFacts, Descriptor, Kind, Lane, Level, Mail,
-    OnCreate, Result, Search, Secret, SystemName, Transition,
+    OnCreate, Repeat, Result, Search, Secret, SystemName, Transition,
 };
 use serde::Deserialize;
 
@@ -237,17 +237,21 @@ pub(crate) fn full(scope: &str) -> String {
 
 /// New users and groups are seen after seconds, and have been waited for for minutes; a tool that manages many trusts one when
 /// four looks agree: <https://github.com/hashicorp/terraform-provider-googleworkspace>.
-const SETTLES: (Duration, u32) = (Duration::from_secs(60), 4);
+pub(crate) const SETTLES: (Duration, u32) = (Duration::from_secs(60), 4);
 
 fn accounts(config: &GoogleConfig) -> AccountFacts {
     use AccountState::{Active, Deleted, Suspended};
     let facts = ATTRIBUTES.into_iter().chain(config.attributes.iter().cloned()).fold(AccountFacts::new(), AccountFacts::attribute);
     let create = ChangeFacts::unique("email").lag(SETTLES.0, SETTLES.1).calls(LANE, 3);
-    let mail = if config.conflicting == ConflictingAccounts::Resolve { Mail::Sent } else { Mail::None };
+    // Whether somebody was asked by an attempt whose answer was lost no look tells, and each attempt writes to them again.
+    let (mail, repeat) = match config.conflicting {
+        ConflictingAccounts::Resolve => (Mail::Sent, Repeat::Unsafe),
+        ConflictingAccounts::Refuse => (Mail::None, create.repeat),
+    };
     facts
         .found_by("email", Search::Exact)
         .found_by("employee_number", Search::Indexed)
-        .created(ChangeFacts { mail, ..create })
+        .created(ChangeFacts { mail, repeat, ..create })
         .updated(ChangeFacts::set().calls(LANE, 2))
         .moved(ChangeFacts::set().calls(LANE, 2))
         .logged_out(ChangeFacts::set().calls(LANE, 1))

@@ -1,6 +1,7 @@
 //! Google's errors: the reason says what is wrong, the message whose key it is about; the status says little.
 
-use provisionr_http::{Answer, by_status, by_status_saying, plain, retry_after};
+use http::StatusCode;
+use provisionr_http::{Answer, by_status_saying, plain, retry_after};
 use provisionr_sdk::{AdapterError, ErrorKind, RetryHint, Timestamp};
 use serde_json::Value;
 
@@ -14,9 +15,12 @@ pub(crate) fn is_lacking(error: &AdapterError) -> bool {
     *error.kind() == ErrorKind::PermissionDenied && error.code() != Some("unauthorized_client")
 }
 
+/// One code for all the words there may be for it: `duplicate` has been met, and Google documents none.
+const DUPLICATE: &str = "duplicate";
+
 /// Whether something is there already.
 pub(crate) fn is_duplicate(error: &AdapterError) -> bool {
-    *error.kind() == ErrorKind::Conflict && error.code() == Some("duplicate")
+    *error.kind() == ErrorKind::Conflict && error.code() == Some(DUPLICATE)
 }
 
 /// Reasons: <https://developers.google.com/workspace/admin/directory/v1/limits>, and for those without a page of their own the
@@ -26,11 +30,11 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         return None;
     }
     let body = answer.value();
-    let Some(reason) = reason(&body) else { return by_status(answer) };
+    let Some(reason) = reason(&body) else { return by_status_saying(answer, None) };
     let text = body.pointer("/error/message").and_then(Value::as_str).and_then(plain).unwrap_or_else(|| "Google refused".to_owned());
     let error = match reason {
         // 403 has limits and rights alike: <https://developers.google.com/workspace/admin/directory/v1/limits>
-        "userRateLimitExceeded" | "rateLimitExceeded" | "quotaExceeded" | "RATE_LIMIT_EXCEEDED" | "RESOURCE_EXHAUSTED" => {
+        "userRateLimitExceeded" | "rateLimitExceeded" | "sharingRateLimitExceeded" | "quotaExceeded" | "RATE_LIMIT_EXCEEDED" | "RESOURCE_EXHAUSTED" => {
             let pause = retry_after(answer.headers(), answer.date().unwrap_or(Timestamp::EPOCH));
             AdapterError::rate_limited(answer.lane().map_or("directory", |lane| lane.as_str()), pause)
         }
@@ -38,7 +42,9 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         "backendError" | "serviceNotAvailable" | "badGateway" | "gatewayTimeout" | "internalError" | "transientError" => {
             answer.maybe_done(AdapterError::unavailable(text))
         }
-        "duplicate" => AdapterError::conflict(text).with_hint(RetryHint::Replan),
+        _ if reason == DUPLICATE || answer.status() == StatusCode::CONFLICT => {
+            return Some(AdapterError::conflict(text).with_hint(RetryHint::Replan).with_code(DUPLICATE));
+        }
         "conditionNotMet" if text.contains("Cyclic") => AdapterError::refused(text),
         _ if text.contains("creation is not complete") => AdapterError::not_ready(text),
         "invalid" if text.contains("INVALID_OU_ID") || text.contains("Invalid Ou Id") => AdapterError::target_not_found(text),

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use provisionr_http::{Paging, RequestBuilder, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result, RetryHint,
-    Source, TargetId, TargetName, suggestion,
+    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, Missing, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result,
+    RetryHint, Source, TargetId, TargetName, suggestion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Google;
 use crate::errors::{is_about, is_duplicate};
-use crate::wire::{Group, HasMember, Member};
+use crate::wire::{Group, HasMember, Member, done};
 
 pub(crate) const ADD_TO_GROUP: &str = "add_to_group";
 
@@ -48,6 +48,9 @@ pub struct AddToGroup {
     pub role: GroupRole,
 }
 
+/// The type of the member that stands for everybody of the customer.
+const EVERYBODY: &str = "CUSTOMER";
+
 fn membership(user: &str, group: &str, role: &str) -> Grant {
     Grant::direct(user, Entitlement::new(ADD_TO_GROUP, group).with_role(role))
 }
@@ -72,7 +75,11 @@ impl Google {
 
     /// By id, address or alias; what a group has as an address no user has.
     pub(crate) async fn group(&self, cx: &CallContext, key: &str) -> Result<Option<Group>> {
-        self.client.get(path!["admin", "directory", "v1", "groups", key]).send_if_found(cx).await?.map(|answer| answer.json()).transpose()
+        match self.client.get(path!["admin", "directory", "v1", "groups", key]).send(cx).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if *error.kind() == ErrorKind::NotFound(Missing::Target) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The role in a group that is given there itself.
@@ -86,7 +93,8 @@ impl Google {
         }
     }
 
-    /// Whether a user is in a group, directly or not; none where Google cannot tell.
+    /// Whether a user is in a group, directly or not; none where Google cannot tell: of nested groups where user and group are not of one
+    /// domain.
     async fn is_in(&self, cx: &CallContext, group: &str, user: &str) -> Result<Option<bool>> {
         match self.client.get(path!["admin", "directory", "v1", "groups", group, "hasMember", user]).send(cx).await {
             Ok(answer) => Ok(Some(answer.json::<HasMember>()?.is_member)),
@@ -149,7 +157,7 @@ impl Google {
         if anyhow != Some(false) {
             match self.role(cx, &group, user).await? {
                 Some(held) => return self.change_role(cx, &group, user, &held, role).await,
-                None if anyhow == Some(true) => {
+                None if role == GroupRole::Member => {
                     if let Some(grant) = self.inherited_in(cx, user, &group).await?.pop() {
                         return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
                     }
@@ -201,13 +209,16 @@ impl Google {
         };
         let held = self.role(cx, group, user).await.map_err(unclear)?;
         let Some(held) = held else {
-            return match self.is_in(cx, group, user).await.map_err(unclear)? {
-                Some(true) => {
-                    let receipt = self.inherited_in(cx, user, group).await?.into_iter().fold(Receipt::new(), Receipt::still);
-                    Ok(Outcome::Unchanged(receipt))
-                }
-                Some(false) => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
-                None if self.group(cx, group).await?.is_some() => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
+            let anyhow = self.is_in(cx, group, user).await.map_err(unclear)?;
+            if anyhow == Some(false) {
+                return Ok(Outcome::Unchanged(Receipt::new().before_absent()));
+            }
+            let through = self.inherited_in(cx, user, group).await?;
+            if anyhow == Some(true) || !through.is_empty() {
+                return Ok(Outcome::Unchanged(through.into_iter().fold(Receipt::new(), Receipt::still)));
+            }
+            return match self.group(cx, group).await? {
+                Some(_) => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
                 None => Err(AdapterError::not_found_unclear("the user is not in the group, and the group is not to be seen")),
             };
         };
@@ -215,7 +226,7 @@ impl Google {
         request.check_expected(Some(&before))?;
         let receipt = match self.member_at(http::Method::DELETE, group, user).send(cx).await {
             Ok(answer) => {
-                answer.empty()?;
+                done(&answer)?;
                 Receipt::new().before_grant(before).with_request_id(answer.request_id())
             }
             // Somebody was faster: <https://github.com/googleapis/google-api-nodejs-client/issues/166>
@@ -226,8 +237,8 @@ impl Google {
         };
         // The removal stands, whatever this look sees.
         let left = match self.is_in(cx, group, user).await {
-            Ok(Some(true)) => self.inherited_in(cx, user, group).await.unwrap_or_default(),
-            _ => Vec::new(),
+            Ok(Some(false)) | Err(_) => Vec::new(),
+            Ok(_) => self.inherited_in(cx, user, group).await.unwrap_or_default(),
         };
         Ok(Outcome::Applied(left.into_iter().fold(receipt, Receipt::still)))
     }
@@ -269,10 +280,13 @@ impl Google {
             match member.kind.as_str() {
                 "GROUP" => {
                     let derived: Vec<Member> = list(&member.id).query("includeDerivedMembership", "true").all(cx, &members()).await?;
-                    let people = derived.iter().filter(|within| within.kind != "GROUP" && within.kind != "CUSTOMER");
+                    let people = derived.iter().filter(|within| within.kind != "GROUP" && within.kind != EVERYBODY);
                     grants.items.extend(people.map(|within| inherited(&within.id, group, &member.id)));
+                    if derived.iter().any(|within| within.kind == EVERYBODY) {
+                        grants = grants.incomplete("everybody of the customer is a member of a group within");
+                    }
                 }
-                "CUSTOMER" => grants = grants.incomplete("everybody of the customer is a member"),
+                EVERYBODY => grants = grants.incomplete("everybody of the customer is a member"),
                 _ => grants.items.push(membership(&member.id, group, member.role.as_deref().unwrap_or("MEMBER"))),
             }
         }

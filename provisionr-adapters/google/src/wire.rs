@@ -1,6 +1,7 @@
 //! Google's objects, as far as they are read. What is not named here is passed over.
 
-use provisionr_sdk::{Account, AccountKind, AccountState, Attribute, Target};
+use provisionr_http::Answer;
+use provisionr_sdk::{Account, AccountKind, AccountState, Attribute, Result, Target};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -93,4 +94,9 @@ pub(crate) struct OrgUnits {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrgUnit {
     pub(crate) org_unit_path: String,
+}
+
+/// What Google answers where it has done something and has nothing to show: nothing, or an empty object; it does not say which.
+pub(crate) fn done(answer: &Answer) -> Result<()> {
+    answer.json_if_any::<Map<String, Value>>().map(drop)
 }

@@ -211,13 +211,17 @@ async fn an_unmanaged_account_is_asked_and_waited_for() {
     let script = Script::over(resolving(), [(BY_EMAIL, 404, missing("userKey")), asked]);
     let Outcome::Waiting(wait, _) = script.apply(Change::EnsureAccount(spec())).await.unwrap() else { panic!() };
     assert_eq!(wait.reason, WaitReason::InvitationSent);
+    let wait_is_bounded = wait.patience.is_some();
     // It is not asked again while the person takes their time, and not waited for where nobody was asked.
     let script = Script::over(resolving(), [(BY_EMAIL, 404, missing("userKey")), (BY_EMAIL, 404, missing("userKey"))]);
     let request = Request::new("s-1", who(), Change::EnsureAccount(spec()), "k-1");
     let probe = async |request: &Request| script.google.probe(&CallContext::unlimited(), request).await.unwrap();
     assert_eq!(probe(&request).await, Probe::Absent);
     assert_eq!(probe(&request.with_ticket(wait.ticket.clone().unwrap())).await, Probe::Pending(wait));
-    assert_eq!(script.google.descriptor().accounts.create.as_ref().unwrap().mail, provisionr_sdk::Mail::Sent);
+    // Nor for ever; and where an answer was lost a person decides, for a second attempt writes a second mail.
+    assert!(wait_is_bounded);
+    let create = script.google.descriptor().accounts.create.as_ref().unwrap();
+    assert_eq!((create.mail, create.repeat.clone()), (provisionr_sdk::Mail::Sent, provisionr_sdk::Repeat::Unsafe));
 }
 
 #[tokio::test]
@@ -542,4 +546,18 @@ fn a_configuration_that_cannot_work_is_refused_and_shows_no_secret() {
         let error = GoogleConfig::new("admin@acme.com").key_file(&Secret::new(file)).unwrap_err();
         assert!(*error.kind() == ErrorKind::InvalidConfig && !format!("{error} {error:?}").contains("hush"));
     }
+}
+
+#[tokio::test]
+async fn only_what_google_says_of_the_user_means_that_there_is_none() {
+    let google = |reason: &str, message: &str| json!({ "error": { "code": 404, "message": message, "errors": [{ "reason": reason, "message": message }] } });
+    let elsewhere = [json!({ "message": "no Route matched with those values" }), google("notFound", "Domain not found."), google("notFound", "Not Found")];
+    for answer in elsewhere {
+        let script = Script::new([("GET users/sarah@acme.com", 404, answer.clone())]);
+        assert!(script.google.find_account(&CallContext::unlimited(), &who()).await.is_err(), "{answer}");
+        let script = Script::new([("GET users/u1", 404, answer)]);
+        assert!(script.apply(Change::SetState(AccountState::Deleted)).await.is_err());
+    }
+    let script = Script::new([("GET users/sarah@acme.com", 404, google("notFound", "Resource Not Found: userKey"))]);
+    assert_eq!(script.find(&who()).await, Found::None);
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use provisionr_google::{Google, GoogleConfig, Settings};
 use provisionr_http::{ReqwestTransport, Signer, SystemSettings, Transport};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Completeness, Entitlement, ErrorKind, Grant, ListScope, Outcome,
-    Page, PageRequest, ProfileDelta, Request, Resolution, Result, RetryHint, Secret, Source,
+    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, Call, CallContext, CallGate, Change, Completeness, Entitlement, ErrorKind, Found,
+    Grant, LaneId, LaneReading, ListScope, Outcome, Page, PageRequest, Permit, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Secret, Source,
+    Timestamp,
 };
-use provisionr_testkit::google::{GoogleFake, GroupsOfUser, MemberRole};
-use provisionr_testkit::{Act, FakeServer, FakeSystem, Limit};
+use provisionr_testkit::google::{GoogleFake, GroupsOfUser, MemberRole, NothingToShow};
+use provisionr_testkit::{Act, FakeClock, FakeServer, FakeSystem, Limit};
 use serde_json::json;
 
 const SARAH: &str = "sarah@example.com";
@@ -185,8 +186,10 @@ async fn lists_of_members_show_nested_people_and_outsiders_and_say_when_everybod
     sources.sort_by_key(|(known, source)| (*known, format!("{source:?}")));
     let middle = Source::Inherited(fake.group_id("middle@example.com").unwrap().into());
     assert_eq!((sources, page.completeness), (vec![(false, Source::Direct), (true, Source::Direct), (true, middle)], Completeness::Complete));
-    fake.admin_adds_to_group("C01fake23", "outer@example.com", MemberRole::Member).unwrap();
-    assert!(matches!(whole(&google, &target).await.completeness, Completeness::Incomplete(_)));
+    for everybody_in in ["inner@example.com", "outer@example.com"] {
+        fake.admin_adds_to_group("C01fake23", everybody_in, MemberRole::Member).unwrap();
+        assert!(matches!(whole(&google, &target).await.completeness, Completeness::Incomplete(_)), "everybody is in {everybody_in}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,6 +257,107 @@ async fn a_unit_lists_its_own_people_and_a_look_at_one_group_shows_that_one() {
     fake.seed(&json!({ "groups": [{ "email": "top@example.com", "members": ["outer@example.com"] }] })).unwrap();
     let Outcome::Unchanged(receipt) = google.apply(&cx(), &revoke).await.unwrap() else { panic!() };
     assert_eq!(receipt.still_effective.len(), 1, "only what was asked for stays in force there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaver_whose_number_differs_is_not_passed_over() {
+    let number = |number: &str| json!({ "externalIds": [{ "type": "organization", "value": number }] });
+    let fake = GoogleFake::new().seeded(&json!({ "users": [{ "email": SARAH, "fields": number("0042") }] })).start();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let google = with_token(&fake);
+    let who = AccountQuery::by("email", SARAH).or("employee_number", "42");
+    let Found::CannotTell(why) = google.find_account(&cx(), &who).await.unwrap() else { panic!() };
+    assert!(why.contains("`0042`") && why.contains("`42`"), "{why}");
+    // No second account comes of it, and her own one under another address is found by its number.
+    let spec = AccountSpec::new(SARAH).with("givenName", "Sarah").with("familyName", "Chen");
+    google.apply(&cx(), &Request::new("s-1", who.clone(), Change::EnsureAccount(spec), "k-1")).await.unwrap_err();
+    fake.seed(&json!({ "users": [{ "email": "s.chen@example.com", "fields": number("42") }] })).unwrap();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let found = google.find_account(&cx(), &who).await.unwrap().one().unwrap();
+    assert_eq!(found.login.as_deref(), Some("s.chen@example.com"));
+}
+
+/// Goes by the clock of a fake.
+struct By(FakeClock);
+
+#[async_trait::async_trait]
+impl CallGate for By {
+    async fn permit(&self, _call: &Call) -> Result<Permit> {
+        Ok(Permit::free())
+    }
+
+    fn heard(&self, _lane: &LaneId, _reading: LaneReading) {}
+
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_is_not_seen_yet_is_not_taken_for_deleted() {
+    let delete = |fake: &FakeSystem<GoogleFake>| on(fake, Change::SetState(AccountState::Deleted));
+    // Made a moment ago, and to be deleted already: it is looked for again, and deleted when it shows.
+    let fake = GoogleFake::new().with_settings(|settings| settings.creation_lag = Duration::from_secs(30)).start();
+    let (google, cx) = (with_token(&fake), CallContext::new(Arc::new(By(fake.clock().clone()))));
+    google.apply(&cx, &ensure()).await.unwrap();
+    let Outcome::Waiting(wait, _) = google.apply(&cx, &delete(&fake)).await.unwrap() else { panic!() };
+    let request = delete(&fake).with_ticket(wait.ticket.clone().unwrap());
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(google.probe(&cx, &request).await.unwrap(), Probe::Pending(wait));
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(google.probe(&cx, &request).await.unwrap(), Probe::Absent);
+    assert!(matches!(google.apply(&cx, &request).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!(fake.user(SARAH), None);
+    // Deleted lately is told by a list, at once; so long ago that it is in no list, by time.
+    assert!(matches!(google.apply(&cx, &request).await.unwrap(), Outcome::Unchanged(_)));
+    tokio::time::advance(Duration::from_secs(21 * 24 * 3600)).await;
+    let Outcome::Waiting(wait, _) = google.apply(&cx, &request).await.unwrap() else { panic!() };
+    let request = request.with_ticket(wait.ticket.unwrap());
+    assert!(matches!(google.probe(&cx, &request).await.unwrap(), Probe::Pending(_)));
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(matches!(google.probe(&cx, &request).await.unwrap(), Probe::Holds(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_memberships_of_another_domain_are_found_by_walking() {
+    let fake = GoogleFake::new()
+        .with_user(SARAH)
+        .with_group("inner@example.com", &[SARAH])
+        .with_group("outer@company.com", &["inner@example.com"])
+        .with_group("empty@company.com", &[])
+        .start();
+    let google = with_token(&fake);
+    let outer = membership(&fake, "outer@company.com", "MEMBER");
+    let granted = google.apply(&cx(), &on(&fake, Change::Grant(outer.clone()))).await.unwrap();
+    assert!(matches!(&granted, Outcome::Unchanged(_)), "{granted:?}");
+    assert_eq!(fake.role(SARAH, "outer@company.com"), None, "a second, direct membership was made");
+    let Outcome::Unchanged(receipt) = google.apply(&cx(), &on(&fake, Change::Revoke(outer.clone()))).await.unwrap() else { panic!() };
+    assert_eq!(receipt.still_effective.len(), 1);
+    fake.admin_adds_to_group(SARAH, "outer@company.com", MemberRole::Member).unwrap();
+    let Outcome::Applied(receipt) = google.apply(&cx(), &on(&fake, Change::Revoke(outer))).await.unwrap() else { panic!() };
+    assert_eq!(receipt.still_effective.len(), 1);
+    let empty = on(&fake, Change::Revoke(membership(&fake, "empty@company.com", "MEMBER")));
+    assert!(matches!(google.apply(&cx(), &empty).await.unwrap(), Outcome::Unchanged(receipt) if receipt.still_effective.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_google_does_not_document_is_understood_either_way() {
+    let odd = |settings: &mut provisionr_testkit::google::GoogleSettings| {
+        settings.duplicate_reason = "alreadyExists".to_owned();
+        settings.nothing_to_show = NothingToShow::EmptyObject;
+    };
+    let fake = GoogleFake::new().with_user(SARAH).with_user("s.chen@example.com").with_group("team@example.com", &[]).with_settings(odd).start();
+    let google = with_token(&fake);
+    // The address of another is passed over, however Google words it.
+    let mut spec = AccountSpec::new("s.chen@example.com").with("givenName", "Sam").with("familyName", "Chen");
+    spec.logins.push("sam.chen@example.com".to_owned());
+    let request = Request::new("s-2", AccountQuery::by("email", "sam.chen@example.com"), Change::EnsureAccount(spec), "k-2");
+    assert!(matches!(google.apply(&cx(), &request).await.unwrap(), Outcome::Applied(_)));
+    google.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
+    let team = membership(&fake, "team@example.com", "MEMBER");
+    google.apply(&cx(), &on(&fake, Change::Grant(team.clone()))).await.unwrap();
+    assert!(matches!(google.apply(&cx(), &on(&fake, Change::Revoke(team))).await.unwrap(), Outcome::Applied(_)));
+    assert!(matches!(google.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap(), Outcome::Applied(_)));
 }
 
 #[tokio::test(start_paused = true)]

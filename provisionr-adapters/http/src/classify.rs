@@ -28,7 +28,8 @@ impl<F: Fn(&Answer) -> Option<AdapterError> + Send + Sync + 'static> Classify fo
 /// |---|---|---|
 /// | 2xx | no error | |
 /// | 401, 403 | `Unauthenticated`, `PermissionDenied` | none |
-/// | 404, 410 | `NotFound(Unclear)` | none |
+/// | 404, 410 with a JSON object or list | `NotFound(Unclear)` | none |
+/// | 404, 410 with anything else, or with nothing | `Unavailable`: it may be the page of a gateway on the way, which knows nothing | unknown |
 /// | 409, 412, 423 | `Conflict` | none |
 /// | 429 | `RateLimited`, after the pause the answer asks for | none |
 /// | other 4xx | `InvalidRequest` | none |
@@ -36,19 +37,38 @@ impl<F: Fn(&Answer) -> Option<AdapterError> + Send + Sync + 'static> Classify fo
 /// | 5xx | `Unavailable`, after the pause the answer asks for | unknown |
 /// | 1xx, 3xx | `Protocol` | unknown |
 ///
-/// The message holds what the vendor says in `message`, `detail`, `error_description`, `errorSummary` or `error`.
+/// The message holds what the vendor says in `message`, `detail`, `error_description`, `errorSummary` or `error`. Whoever knows that
+/// their vendor has nothing to say to a 404 needs a classifier that says so.
 pub fn by_status(answer: &Answer) -> Option<AdapterError> {
-    let words = if answer.status().is_success() { None } else { said(&answer.value()) };
-    by_status_saying(answer, words)
-}
-
-/// As [`by_status`], with the vendor's words found by the caller; they should have gone through [`plain`].
-pub fn by_status_saying(answer: &Answer, words: Option<String>) -> Option<AdapterError> {
-    let status = answer.status();
-    if status.is_success() {
+    if answer.status().is_success() {
         return None;
     }
     let body = answer.value();
+    let speaker = if body.is_object() || body.is_array() { Speaker::Vendor } else { Speaker::Unknown };
+    Some(error_of(answer, &body, said(&body), speaker))
+}
+
+/// As [`by_status`], with the vendor's words found by the caller; they should have gone through [`plain`].
+///
+/// Without words the answer is not in the vendor's form: a 404 or 410 is then `Unavailable`, whatever its body is, for gateways
+/// speak JSON too. A classifier that knows its vendor's form hands on all answers of another form so.
+pub fn by_status_saying(answer: &Answer, words: Option<String>) -> Option<AdapterError> {
+    if answer.status().is_success() {
+        return None;
+    }
+    let speaker = if words.is_some() { Speaker::Vendor } else { Speaker::Unknown };
+    Some(error_of(answer, &answer.value(), words, speaker))
+}
+
+/// Whose answer it is. Only the vendor knows that something is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    Vendor,
+    Unknown,
+}
+
+fn error_of(answer: &Answer, body: &Value, words: Option<String>, speaker: Speaker) -> AdapterError {
+    let status = answer.status();
     let message = match words {
         Some(words) => format!("the system answered {}: {words}", status.as_u16()),
         None => format!("the system answered {}", status.as_u16()),
@@ -57,7 +77,10 @@ pub fn by_status_saying(answer: &Answer, words: Option<String>) -> Option<Adapte
     let error = match status {
         StatusCode::UNAUTHORIZED => AdapterError::unauthenticated(message),
         StatusCode::FORBIDDEN => AdapterError::permission_denied(message),
-        StatusCode::NOT_FOUND | StatusCode::GONE => AdapterError::not_found_unclear(message),
+        StatusCode::NOT_FOUND | StatusCode::GONE if speaker == Speaker::Vendor => AdapterError::not_found_unclear(message),
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            answer.maybe_done(AdapterError::unavailable(format!("{message}, and not in its own form: a gateway on the way may have answered")))
+        }
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED | StatusCode::LOCKED => AdapterError::conflict(message),
         StatusCode::TOO_MANY_REQUESTS => throttled(answer),
         StatusCode::REQUEST_TIMEOUT => answer.maybe_done(AdapterError::timed_out(message)),
@@ -71,10 +94,10 @@ pub fn by_status_saying(answer: &Answer, words: Option<String>) -> Option<Adapte
         }
         _ => answer.maybe_done(AdapterError::protocol(message)),
     };
-    Some(match code(&body) {
+    match code(body) {
         Some(code) => error.with_code(code),
         None => error,
-    })
+    }
 }
 
 /// The error of a refusal because of a rate limit, on the request's lane, with the pause the answer asks for.

@@ -180,7 +180,8 @@ impl<'a> RequestBuilder<'a> {
         self.client.exchange(cx, &Call { lane, access: self.access, cost }, self.timeout, request).await
     }
 
-    /// Sends it; what the vendor does not find is `None`.
+    /// Sends it; what the vendor does not find is `None`. That it is the vendor who says so, and no gateway on the way, is up to the
+    /// classifier: only its `NotFound` counts.
     ///
     /// # Errors
     /// Those of [`send`](Self::send), save `NotFound`.

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use provisionr_http::{
-    Answer, Auth, HttpClient, MemoryTransport, RateHeaders, ReadRate, Routes, Sent, TransportError, TransportFailure, by_status, path, throttled,
+    Answer, Auth, HttpClient, MemoryTransport, RateHeaders, ReadRate, Routes, Sent, TransportError, TransportFailure, by_status, by_status_saying, path,
+    throttled,
 };
 use provisionr_sdk::{
     Access, AdapterError, Call, CallContext, CallGate, Effect, ErrorKind, LaneId, LaneReading, Missing, Permit, Result, RetryHint, Secret, Timestamp,
@@ -292,9 +293,26 @@ async fn a_success_that_is_an_error_is_one() {
 #[tokio::test]
 async fn what_is_not_found_can_be_none() {
     let cx = CallContext::unlimited();
-    assert!(client(&answering(404, "")).get(path!["x"]).send_if_found(&cx).await.unwrap().is_none());
+    assert!(client(&answering(404, "{}")).get(path!["x"]).send_if_found(&cx).await.unwrap().is_none());
     assert!(client(&answering(200, "")).get(path!["x"]).send_if_found(&cx).await.unwrap().is_some());
     assert!(client(&answering(500, "")).get(path!["x"]).send_if_found(&cx).await.is_err());
+}
+
+#[tokio::test]
+async fn what_a_gateway_does_not_find_is_an_error() {
+    let cx = CallContext::unlimited();
+    for (status, body) in [(404, "<html><body>404 Not Found</body></html>"), (404, "default backend - 404"), (404, ""), (410, "gone"), (404, "\"no\"")] {
+        let client = client(&answering(status, body));
+        let read = client.get(path!["x"]).send_if_found(&cx).await.unwrap_err();
+        assert_eq!((read.kind(), read.effect()), (&ErrorKind::Unavailable, Effect::None), "{body}");
+        let write = client.delete(path!["x"]).send_if_found(&cx).await.unwrap_err();
+        assert_eq!((write.kind(), write.effect()), (&ErrorKind::Unavailable, Effect::Unknown), "{body}");
+    }
+    // A classifier that knows its vendor's form, and does not find it, does not believe JSON either.
+    let strict = |answer: &Answer| by_status_saying(answer, answer.value()["vendor"].as_str().map(str::to_owned));
+    let of = async |body| client(&answering(404, body)).classifier(strict).get(path!["x"]).send_if_found(&cx).await;
+    assert!(of(r#"{"message": "no route matched"}"#).await.is_err());
+    assert!(of(r#"{"vendor": "nobody has this id"}"#).await.unwrap().is_none());
 }
 
 #[tokio::test]

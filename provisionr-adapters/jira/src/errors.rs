@@ -31,6 +31,8 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
             Some(AdapterError::quota_exhausted("the app's points of this hour are used up").with_hint(hint).with_code(answer.header(REASON)?))
         }
         StatusCode::TOO_MANY_REQUESTS => Some(throttled(answer)),
+        // The gateway before Jira has another form.
+        StatusCode::NOT_FOUND if body.get("errorMessages").or_else(|| body.get("errors")).is_none() => by_status_saying(answer, None),
         _ => by_status_saying(answer, text),
     }
 }

@@ -518,3 +518,13 @@ fn a_configuration_that_cannot_work_is_refused_and_shows_no_secret() {
     assert!(JiraConfig::new("https://restaurant.atlassian.net").bearer(Secret::new("hush")).connect("jira", &http).is_ok());
     assert!(!format!("{:?}", JiraConfig::gateway("c-1").bearer(Secret::new("hush")).connect("jira", &http).unwrap()).contains("hush"));
 }
+
+#[tokio::test]
+async fn a_gateway_that_finds_nothing_is_not_jira() {
+    let (gateway, jira) = (json!({ "code": 404, "message": "Not Found" }), json!({ "errorMessages": ["Specified user does not exist"], "errors": {} }));
+    for (body, absent) in [(gateway, false), (jira, true)] {
+        let http = MemoryTransport::new(move |_| Response::builder().status(404).body(body.to_string().into()).unwrap());
+        let found = over(&http).find_account(&cx(), &AccountQuery::known("5b10")).await;
+        assert_eq!(found.is_ok_and(|found| found == Found::None), absent);
+    }
+}

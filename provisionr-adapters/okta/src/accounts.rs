@@ -42,8 +42,8 @@ impl Okta {
         for key in &who.keys {
             let users = match key.name.as_str() {
                 "login" => self.by_login(cx, &key.value).await?,
-                "email" => self.by_filter(cx, "profile.email", &key.value).await?,
-                "employee_number" => self.by_number(cx, &key.value).await?,
+                "email" => self.by_attribute(cx, "email", &key.value).await?,
+                "employee_number" => self.by_index(cx, "employeeNumber", &key.value).await?,
                 other => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
             };
             certain |= key.name != "employee_number";
@@ -56,7 +56,7 @@ impl Okta {
         Ok(if certain { Found::None } else { Found::CannotTell("users are found by number through an index that lags".to_owned()) })
     }
 
-    /// By login, whatever its case. A filter compares case, a look-up does not and may miss deactivated users: both see everything.
+    /// By login, whatever its case. A look-up may miss deactivated users.
     async fn by_login(&self, cx: &CallContext, login: &str) -> Result<Vec<User>> {
         if !login.contains(['/', '\\']) {
             let answer = self.client.get(path!["api", "v1", "users", login]).send_if_found(cx).await?;
@@ -65,30 +65,32 @@ impl Okta {
                 return Ok(vec![user]);
             }
         }
-        self.by_filter(cx, "profile.login", login).await
+        self.by_attribute(cx, "login", login).await
     }
 
-    async fn by_filter(&self, cx: &CallContext, attribute: &str, value: &str) -> Result<Vec<User>> {
+    /// By an attribute, whatever its case. A filter sees every write at once and compares case; the index does not compare case, and
+    /// lags: what was made a moment ago was made by a create, in the case that is looked for.
+    async fn by_attribute(&self, cx: &CallContext, attribute: &str, value: &str) -> Result<Vec<User>> {
         let mut users = self.list_where(cx, "filter", attribute, value).await?;
         let folded = value.to_lowercase();
         if users.is_empty() && folded != value {
             users = self.list_where(cx, "filter", attribute, &folded).await?;
         }
-        Ok(users)
+        if users.is_empty() { self.by_index(cx, attribute, value).await } else { Ok(users) }
     }
 
     /// Through the index; what it finds is read afresh.
-    async fn by_number(&self, cx: &CallContext, number: &str) -> Result<Vec<User>> {
+    async fn by_index(&self, cx: &CallContext, attribute: &str, value: &str) -> Result<Vec<User>> {
         let mut users = Vec::new();
-        for hit in self.list_where(cx, "search", "profile.employeeNumber", number).await? {
-            users.extend(self.user(cx, &hit.id).await?.filter(|user| user.is("employeeNumber", number)));
+        for hit in self.list_where(cx, "search", attribute, value).await? {
+            users.extend(self.user(cx, &hit.id).await?.filter(|user| user.is(attribute, value)));
         }
         Ok(users)
     }
 
     async fn list_where(&self, cx: &CallContext, how: &str, attribute: &str, value: &str) -> Result<Vec<User>> {
         let value = value.replace('\\', "\\\\").replace('"', "\\\"");
-        let request = self.client.get(path!["api", "v1", "users"]).query(how, format!("{attribute} eq \"{value}\""));
+        let request = self.client.get(path!["api", "v1", "users"]).query(how, format!("profile.{attribute} eq \"{value}\""));
         request.all(cx, &Paging::link().sized("limit", 200)).await
     }
 

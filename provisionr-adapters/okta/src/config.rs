@@ -227,7 +227,7 @@ fn accounts(config: &OktaConfig) -> AccountFacts {
     ];
     let lost = "app assignments, and what apps keep for them";
     let facts = standard.into_iter().chain(config.attributes.iter().cloned()).fold(AccountFacts::new(), AccountFacts::attribute);
-    let lookup = ChangeFacts::unique("login").calls("users", 3).calls("users.create", 1).calls("users.id", 3);
+    let lookup = ChangeFacts::unique("login").calls("users", 5).calls("users.create", 1).calls("users.id", 3);
     facts
         .found_by("login", Search::Exact)
         .found_by("email", Search::Exact)

@@ -1,7 +1,7 @@
 //! Okta's error codes. Only the code is stable; texts are for people.
 //! Source: <https://developer.okta.com/docs/reference/error-codes/>
 
-use provisionr_http::{Answer, by_status, by_status_saying, plain, throttled};
+use provisionr_http::{Answer, by_status_saying, plain, throttled};
 use provisionr_sdk::{AdapterError, RetryHint};
 use serde_json::Value;
 
@@ -15,12 +15,14 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         return None;
     }
     let body = answer.value();
-    let Some(code) = body.get("errorCode").and_then(Value::as_str) else { return by_status(answer) };
+    let Some(code) = body.get("errorCode").and_then(Value::as_str) else { return by_status_saying(answer, None) };
     let text = words(&body);
     let error = match code {
         "E0000004" | "E0000011" => AdapterError::unauthenticated(text),
         "E0000005" | "E0000006" => AdapterError::permission_denied(text),
-        "E0000007" | "E0000008" => AdapterError::not_found_unclear(text),
+        "E0000007" => AdapterError::not_found_unclear(text),
+        // The path is not one of Okta's: that says nothing of what was asked for.
+        "E0000008" => AdapterError::protocol(text),
         "E0000016" | "E0000032" | "E0000038" => AdapterError::conflict(text).with_hint(RetryHint::Replan),
         // A group gives the app: as long as it does, a direct assignment cannot be taken either.
         "E0000046" => AdapterError::owned_elsewhere(text),

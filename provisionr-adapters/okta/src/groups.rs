@@ -33,11 +33,12 @@ impl Okta {
         self.client.get(path!["api", "v1", "groups", id]).send_if_found(cx).await?.map(|answer| answer.json()).transpose()
     }
 
-    /// The groups a user is in; this list is not paged.
+    /// The groups a user is in. The description knows no pages of this list; it has them, of 200 groups:
+    /// <https://github.com/okta/okta-sdk-java/issues/1286>
     pub(crate) async fn groups_of(&self, cx: &CallContext, user: &str) -> Result<Vec<Group>> {
-        match self.client.get(path!["api", "v1", "users", user, "groups"]).send_if_found(cx).await? {
-            Some(answer) => answer.json(),
-            None => Err(AdapterError::account_not_found("the user is not there, or not to be seen")),
+        match self.client.get(path!["api", "v1", "users", user, "groups"]).all(cx, &Paging::link()).await {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => Err(AdapterError::account_not_found("the user is not there, or not to be seen")),
+            groups => groups,
         }
     }
 

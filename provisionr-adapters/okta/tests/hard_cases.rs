@@ -66,6 +66,7 @@ fn who() -> AccountQuery {
     AccountQuery::by("email", "sarah@acme.com")
 }
 
+const SEARCHED: &str = "GET /api/v1/users?search=profile.email eq 'sarah@acme.com'&limit=200";
 const BY_EMAIL: &str = "GET /api/v1/users?filter=profile.email eq 'sarah@acme.com'&limit=200";
 
 fn user(status: &str) -> Value {
@@ -119,6 +120,7 @@ fn app() -> Entitlement {
 async fn a_new_account_is_made_without_a_mail() {
     let script = Script::new([
         (BY_EMAIL, 200, json!([])),
+        (SEARCHED, 200, json!([])),
         ("POST /api/v1/users?activate=false", 200, user("STAGED")),
         ("POST /api/v1/users/00u1/lifecycle/activate?sendEmail=false", 200, json!({ "activationToken": "t" })),
         (USER, 200, user("PROVISIONED")),
@@ -127,17 +129,20 @@ async fn a_new_account_is_made_without_a_mail() {
     wanted.entitlements.push(membership());
     let Outcome::Applied(receipt) = script.apply(Change::EnsureAccount(wanted)).await.unwrap() else { panic!() };
     assert_eq!((receipt.before, receipt.account.unwrap().state), (Before::Absent, AccountState::Active));
-    let body = &script.bodies.lock().unwrap()[1];
+    let body = &script.bodies.lock().unwrap()[2];
     assert_eq!(*body, json!({ "profile": { "login": "sarah@acme.com", "email": "sarah@acme.com", "firstName": "Sarah" }, "groupIds": ["00g1"] }));
 }
 
 #[tokio::test]
 async fn with_an_identity_provider_or_a_mail_one_call_makes_it() {
     let federated = OktaConfig::new("https://acme.okta.com").api_token(Secret::new("00abc")).sign_in(SignIn::IdentityProvider);
-    let script = Script::over(federated, [(BY_EMAIL, 200, json!([])), ("POST /api/v1/users?provider=true&activate=true", 200, user("ACTIVE"))]);
+    let script = Script::over(
+        federated,
+        [(BY_EMAIL, 200, json!([])), (SEARCHED, 200, json!([])), ("POST /api/v1/users?provider=true&activate=true", 200, user("ACTIVE"))],
+    );
     assert!(matches!(script.apply(Change::EnsureAccount(spec())).await.unwrap(), Outcome::Applied(_)));
-    assert_eq!(script.bodies.lock().unwrap()[1]["credentials"]["provider"]["type"], "FEDERATION");
-    let script = Script::new([(BY_EMAIL, 200, json!([])), ("POST /api/v1/users?activate=true", 200, user("PROVISIONED"))]);
+    assert_eq!(script.bodies.lock().unwrap()[2]["credentials"]["provider"]["type"], "FEDERATION");
+    let script = Script::new([(BY_EMAIL, 200, json!([])), (SEARCHED, 200, json!([])), ("POST /api/v1/users?activate=true", 200, user("PROVISIONED"))]);
     let mailed = AccountSpec { access: AccountAccess::VendorMail, ..spec() };
     assert!(matches!(script.apply(Change::EnsureAccount(mailed)).await.unwrap(), Outcome::Applied(_)));
 }
@@ -159,6 +164,7 @@ async fn an_interrupted_create_is_finished() {
 async fn an_activation_that_fails_after_the_create_leaves_the_effect_unknown() {
     let script = Script::new([
         (BY_EMAIL, 200, json!([])),
+        (SEARCHED, 200, json!([])),
         ("POST /api/v1/users?activate=false", 200, user("STAGED")),
         ("POST /api/v1/users/00u1/lifecycle/activate?sendEmail=false", 429, failure("E0000047")),
     ]);
@@ -172,6 +178,7 @@ async fn an_activation_that_goes_on_is_waited_for() {
     moving["transitioningToStatus"] = "ACTIVE".into();
     let script = Script::new([
         (BY_EMAIL, 200, json!([])),
+        (SEARCHED, 200, json!([])),
         ("POST /api/v1/users?activate=false", 200, user("STAGED")),
         ("POST /api/v1/users/00u1/lifecycle/activate?sendEmail=false", 200, json!({})),
         (USER, 200, moving.clone()),
@@ -186,6 +193,7 @@ async fn a_login_that_is_taken_by_the_same_person_is_theirs() {
     // The index of the filter was behind; the create knew better.
     let script = Script::new([
         (BY_EMAIL, 200, json!([])),
+        (SEARCHED, 200, json!([])),
         ("POST /api/v1/users?activate=false", 400, taken()),
         ("GET /api/v1/users/sarah@acme.com", 200, user("ACTIVE")),
     ]);
@@ -198,6 +206,7 @@ async fn a_login_that_is_taken_by_another_person_is_passed_over() {
     wanted.logins = vec!["s.chen@acme.com".to_owned(), "sarah@acme.com".to_owned()];
     let script = Script::new([
         (BY_EMAIL, 200, json!([])),
+        (SEARCHED, 200, json!([])),
         ("POST /api/v1/users?activate=false", 400, taken()),
         ("GET /api/v1/users/s.chen@acme.com", 200, user_with("ACTIVE", "s.chen@acme.com", &json!({}))),
         ("POST /api/v1/users?activate=false", 200, user("STAGED")),
@@ -207,9 +216,11 @@ async fn a_login_that_is_taken_by_another_person_is_passed_over() {
     assert!(matches!(script.apply(Change::EnsureAccount(wanted)).await.unwrap(), Outcome::Applied(_)));
     let script = Script::new([
         (BY_EMAIL, 200, json!([])),
+        (SEARCHED, 200, json!([])),
         ("POST /api/v1/users?activate=false", 400, taken()),
         ("GET /api/v1/users/sarah@acme.com", 404, failure("E0000007")),
         ("GET /api/v1/users?filter=profile.login eq 'sarah@acme.com'&limit=200", 200, json!([])),
+        ("GET /api/v1/users?search=profile.login eq 'sarah@acme.com'&limit=200", 200, json!([])),
     ]);
     let error = script.apply(Change::EnsureAccount(spec())).await.unwrap_err();
     assert_eq!((error.hint(), error.effect(), error.code()), (RetryHint::Backoff, Effect::None, Some("E0000001")));
@@ -413,11 +424,26 @@ async fn a_search_that_lags_is_no_proof_of_absence() {
 }
 
 #[tokio::test]
+async fn only_okta_itself_says_that_somebody_is_not_there() {
+    // A gateway that speaks JSON, and the address of another API.
+    for answer in [json!({ "message": "no Route matched with those values" }), failure("E0000008")] {
+        let script = Script::new([(USER, 404, answer.clone())]);
+        let error = script.okta.find_account(&CallContext::unlimited(), &AccountQuery::known("00u1")).await.unwrap_err();
+        assert!(!matches!(error.kind(), ErrorKind::NotFound(_)), "{error}");
+        let script = Script::new([(USER, 404, answer)]);
+        assert!(script.apply(Change::SetState(AccountState::Deleted)).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_known_id_is_an_id_and_a_value_is_a_value() {
     // The same address takes logins: what answers to another id is somebody else.
     let script = Script::new([("GET /api/v1/users/me", 200, user("ACTIVE"))]);
     assert_eq!(script.okta.find_account(&CallContext::unlimited(), &AccountQuery::known("me")).await.unwrap(), Found::None);
-    let script = Script::new([("GET /api/v1/users?filter=profile.email eq 'a\\' or status eq \\'active'&limit=200", 200, json!([]))]);
+    let script = Script::new([
+        ("GET /api/v1/users?filter=profile.email eq 'a\\' or status eq \\'active'&limit=200", 200, json!([])),
+        ("GET /api/v1/users?search=profile.email eq 'a\\' or status eq \\'active'&limit=200", 200, json!([])),
+    ]);
     let _ = script.okta.find_account(&CallContext::unlimited(), &AccountQuery::by("email", "a\" or status eq \"active")).await;
 }
 
@@ -462,11 +488,12 @@ async fn observation_tells_sources_and_gaps() {
 
 #[tokio::test]
 async fn errors_are_read_by_their_code() {
-    let table: [(u16, &str, ErrorKind); 12] = [
+    let table: [(u16, &str, ErrorKind); 13] = [
         (401, "E0000011", ErrorKind::Unauthenticated),
         (403, "E0000006", ErrorKind::PermissionDenied),
         (403, "E0000038", ErrorKind::Conflict),
-        (404, "E0000008", ErrorKind::NotFound(Missing::Account)),
+        (404, "E0000007", ErrorKind::NotFound(Missing::Account)),
+        (404, "E0000008", ErrorKind::Protocol),
         (405, "E0000022", ErrorKind::InvalidRequest),
         (409, "E0000112", ErrorKind::NotReady),
         (423, "E0000155", ErrorKind::Conflict),

@@ -7,7 +7,7 @@ use provisionr_http::{ReqwestTransport, Signer};
 use provisionr_okta::{Okta, OktaConfig, SignIn};
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Entitlement, ErrorKind, Found, ListScope, Outcome, PageRequest,
-    Probe, ProfileDelta, Request, Result, Secret, Source,
+    Probe, ProfileDelta, Request, Result, Scope, Secret, Source,
 };
 use provisionr_testkit::okta::{OktaFake, UserStatus};
 use provisionr_testkit::{Act, FakeServer, FakeSystem, Fault};
@@ -156,6 +156,40 @@ async fn a_number_finds_a_person_whose_login_has_changed() {
     assert_eq!(with_token(&fake).find_account(&cx(), &AccountQuery::by("login", "OLD@company.com")).await.unwrap().one().unwrap().state, AccountState::Active);
     let nobody = AccountQuery::by("login", "x@company.com").or("employee_number", "7");
     assert_eq!(with_token(&fake).find_account(&cx(), &nobody).await.unwrap(), Found::None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_in_more_groups_than_a_page_shows_is_taken_out_of_the_last() {
+    let groups: Vec<String> = (0..8).map(|number| format!("group-{number}")).collect();
+    let fake = groups.iter().fold(OktaFake::new(), |fake, group| fake.with_group(group)).with_user(SARAH).start();
+    for group in &groups {
+        fake.admin_adds_to_group(SARAH, group).unwrap();
+    }
+    let okta = with_token(&fake);
+    let account = Account::new(fake.user_id(SARAH).unwrap(), AccountState::Active);
+    let seen = okta.observe(&cx(), &account, &Scope::Kinds(vec!["add_to_group".into()])).await.unwrap();
+    // And `Everyone`.
+    assert_eq!((seen.grants.len(), seen.coverage.covers_kind(&"add_to_group".into())), (9, true));
+    for group in &groups {
+        let outcome = okta.apply(&cx(), &on(&fake, Change::Revoke(membership(&fake, group)))).await.unwrap();
+        assert!(matches!(outcome, Outcome::Applied(_)), "{group}: {outcome:?}");
+    }
+    assert_eq!(fake.groups_of(SARAH), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaver_is_found_whatever_case_their_login_and_address_are_stored_in() {
+    for status in [UserStatus::Active, UserStatus::Suspended, UserStatus::Deprovisioned] {
+        let fake = OktaFake::new().seeded(&json!({ "users": [{ "login": "Sarah.Chen@Company.com", "status": status }] })).start();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let id = fake.user_id("Sarah.Chen@Company.com").unwrap();
+        for key in ["login", "email"] {
+            for value in ["sarah.chen@company.com", "Sarah.Chen@Company.com", "SARAH.CHEN@company.com"] {
+                let found = with_token(&fake).find_account(&cx(), &AccountQuery::by(key, value)).await.unwrap();
+                assert!(matches!(&found, Found::One(account) if *account.id.as_str() == *id), "{key} {value} {status:?}: {found:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

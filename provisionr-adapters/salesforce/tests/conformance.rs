@@ -206,6 +206,7 @@ provisionr_testkit::conformance_tests! {
         ("observe_shows_open_invitations_as_such", "Salesforce has no invitations"),
         ("withdraw_takes_back_an_invitation_and_nothing_else", "Salesforce has no invitations"),
         ("find_that_cannot_see_everything_cannot_tell", "a query sees every user"),
+        ("a_gateways_404_is_no_deletion", "Salesforce deletes no users"),
         ("end_sessions_ends_all_and_can_be_repeated", "no documented call ends all sessions of a user"),
         ("an_account_owned_elsewhere_names_its_owner", "Salesforce does not say who else decides about a user"),
         ("grant_of_another_role_changes_the_role", "kinds have no roles"),

@@ -2,7 +2,7 @@
 //! Source: the errors of each method on <https://docs.slack.dev/reference/methods>, which says of each list that others may come.
 
 use http::StatusCode;
-use provisionr_http::{Answer, by_status, plain, throttled};
+use provisionr_http::{Answer, by_status_saying, plain, throttled};
 use provisionr_sdk::{AdapterError, Effect, RetryHint};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         return Some(throttled(answer).with_code("ratelimited"));
     }
     if !answer.status().is_success() {
-        return by_status(answer);
+        return by_status_saying(answer, None);
     }
     let body = answer.value();
     match body.get("ok").and_then(Value::as_bool) {

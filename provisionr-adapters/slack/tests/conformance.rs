@@ -198,6 +198,7 @@ macro_rules! workspace_tests {
                     ("find_tells_several_apart_from_one", "no two active users share an address or name"),
                     ("find_that_cannot_see_everything_cannot_tell", "the list of all people shows who a look-up passes over"),
                     ("suspension_keeps_what_is_held", "deactivation loses the channels"),
+                    ("a_gateways_404_is_no_deletion", "Slack deletes nobody"),
                     ("grant_of_another_value_changes_the_value", "kinds have no values"),
                     ("grant_that_is_inherited_is_unchanged grant_above_what_is_inherited_is_made", "nothing is inherited"),
                     ("revoke_never_touches_what_is_inherited revoke_shows_what_stays_in_force observe_shows_all_sources", "nothing is inherited"),

@@ -150,7 +150,7 @@ impl Harness for MemoryHarness {
             Trouble::ServerError(access) => self.fail(access, || AdapterError::unavailable("down")),
             Trouble::FailPage(number) => self.world().fail_read_after(number.saturating_sub(1), || AdapterError::unavailable("down")),
             Trouble::TruncatePage => self.fail(Access::Read, || AdapterError::new(ErrorKind::Protocol, provisionr_sdk::RetryHint::Backoff, "a page was cut")),
-            Trouble::Html(_) | Trouble::UnknownFields => return false,
+            Trouble::Html(_) | Trouble::GatewayNotFound(..) | Trouble::UnknownFields => return false,
         }
         true
     }

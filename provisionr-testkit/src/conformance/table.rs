@@ -108,6 +108,9 @@ macro_rules! __conformance_cases {
             a_late_answer_is_timed_out
             a_connection_never_made_has_no_effect
             a_page_of_html_is_a_protocol_error
+            a_gateways_404_is_no_absence
+            a_gateways_404_is_no_revocation
+            a_gateways_404_is_no_deletion
             unknown_fields_are_tolerated
             each_request_has_a_permit_of_its_kind
             a_refused_permit_sends_nothing

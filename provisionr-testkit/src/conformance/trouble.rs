@@ -33,6 +33,9 @@ pub enum Trouble {
     ServerError(Access),
     /// Success, with a page of HTML in place of what was asked for.
     Html(Access),
+    /// Status 404 with a page of HTML, for the request of this number (the first is 1) of its access: the answer of something on the
+    /// way, a proxy or a gateway, in the system's place. Nothing changes.
+    GatewayNotFound(Access, u32),
     /// All answers from now on have fields that nobody has described.
     UnknownFields,
     /// The page of this number (the first is 1) of the next list fails with a server error.
@@ -58,6 +61,11 @@ impl Trouble {
             Self::Html(access) => {
                 let body = Some("<html><body>Sign in</body></html>".into());
                 (Fault::new(FaultKind::Status { status: 200, body, headers: BTreeMap::new() }), access)
+            }
+            Self::GatewayNotFound(access, number) => {
+                let body = Some("<html><body>404 Not Found</body></html>".into());
+                let headers = BTreeMap::from([("content-type".to_owned(), "text/html".to_owned())]);
+                (Fault::new(FaultKind::Status { status: 404, body, headers }).skip(number.saturating_sub(1)), access)
             }
             Self::UnknownFields => return Fault::new(FaultKind::UnknownFields).always(),
             Self::FailPage(number) => (Fault::status(503).skip(number.saturating_sub(1)), Access::Read),

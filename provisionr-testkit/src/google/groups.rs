@@ -257,6 +257,11 @@ pub(super) fn has_member(google: &mut GoogleFake, call: &Call<'_>, cx: &mut Fake
         return Err(invalid("memberKey"));
     }
     let user = customer.user(key).filter(|user| is_visible(customer, user.created, cx)).ok_or_else(|| not_found("memberKey"))?;
+    // "If nested, the memberKey and groupKey must be entities in the same domain": the description of the call.
+    let domain = |email: &str| email.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
+    if !group.members.contains_key(&user.id) && domain(&user.primary_email) != domain(&group.email) {
+        return Err(invalid("memberKey"));
+    }
     Ok(FakeResponse::json(200, &json!({ "isMember": customer.is_in(&group.id, &user.id) })))
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use provisionr_sdk::Access;
 use serde_json::{Value, json};
 
-pub use state::{GoogleGroup, GoogleMember, GoogleOrgUnit, GoogleSettings, GoogleUser, GroupsOfUser, MemberRole, MemberType, RetryAfter};
+pub use state::{GoogleGroup, GoogleMember, GoogleOrgUnit, GoogleSettings, GoogleUser, GroupsOfUser, MemberRole, MemberType, NothingToShow, RetryAfter};
 
 use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
@@ -208,6 +208,16 @@ impl Fake for GoogleFake {
 
     fn handle(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> FakeResponse {
         routes().dispatch(self, request, cx)
+    }
+
+    fn finish(&self, request: &FakeRequest, response: &mut FakeResponse, _cx: &FakeContext) {
+        let settings = &self.customer.settings;
+        if response.status == 409 && settings.duplicate_reason != "duplicate" {
+            *response = answer::error(409, &settings.duplicate_reason, "Entity already exists.");
+        }
+        if response.status == 204 && settings.nothing_to_show == NothingToShow::EmptyObject && !request.is_read() {
+            *response = FakeResponse::json(200, &json!({}));
+        }
     }
 
     fn seed(&mut self, seed: &Value, cx: &mut FakeContext) -> Result<(), ActError> {

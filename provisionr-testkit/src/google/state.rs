@@ -38,11 +38,27 @@ pub struct GoogleSettings {
     pub groups_of_user: GroupsOfUser,
     /// Whether a throttled answer says how long to wait (`Retry-After`); it does not, for Google documents no such header.
     pub retry_after: RetryAfter,
+    /// The reason a 409 gives; `duplicate`. That one has been met, and Google documents none.
+    pub duplicate_reason: String,
+    /// What answers where there is nothing to show; nothing, with status 204. Google does not say.
+    pub nothing_to_show: NothingToShow,
     /// How long a deleted user can be restored; 20 days (<https://support.google.com/a/answer/1397578>).
     #[serde(rename = "undelete_ms", with = "millis")]
     pub undelete: Duration,
     /// Addresses of unmanaged personal accounts: a create with `resolveConflictAccount` invites them and answers 202, one without 409.
     pub unmanaged: BTreeSet<String>,
+}
+
+/// What an answer is that has nothing to show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NothingToShow {
+    /// Nothing, with status 204.
+    #[default]
+    Nothing,
+    /// An empty object, with status 200.
+    EmptyObject,
 }
 
 /// Which groups `groups.list` with a `userKey` shows.
@@ -80,6 +96,8 @@ impl Default for GoogleSettings {
             creation_completes: Duration::ZERO,
             groups_of_user: GroupsOfUser::default(),
             retry_after: RetryAfter::default(),
+            duplicate_reason: "duplicate".to_owned(),
+            nothing_to_show: NothingToShow::default(),
             undelete: Duration::from_secs(20 * 24 * 3600),
             unmanaged: BTreeSet::new(),
         }

@@ -234,12 +234,13 @@ pub(super) fn end_sessions(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeCo
     Ok(FakeResponse::empty(204))
 }
 
-/// Not paged, as the description has no parameters for it.
+/// Paged, although the description has no parameters for it: <https://github.com/okta/okta-sdk-java/issues/1286>
 pub(super) fn groups(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
-    known_parameters(call.request, cx, &[])?;
+    known_parameters(call.request, cx, &["after", "limit"])?;
     let user = find(okta, call, "id", cx)?;
     let groups = okta.org.groups.values().filter(|group| group.members.contains_key(&user.id));
-    Ok(FakeResponse::json(200, &groups.map(|group| answer::group(group, cx)).collect()))
+    let shown: Vec<_> = groups.map(|group| (group.id.clone(), answer::group(group, cx))).collect();
+    page(call.request, cx, Paging { default: 200, most: 200, cap: okta.org.settings.page_size }, shown)
 }
 
 pub(super) fn app_links(okta: &mut OktaFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {

@@ -7,7 +7,7 @@ use crate::conformance::trouble::Trouble;
 use crate::conformance::verdict::{Case, Stop, demand, does_not_apply};
 
 /// An account that holds one target of each kind it can.
-async fn holder(bench: &Bench<'_>) -> Result<(Account, Vec<Grant>), Stop> {
+pub(super) async fn holder(bench: &Bench<'_>) -> Result<(Account, Vec<Grant>), Stop> {
     let account = bench.active().await?;
     let mut grants = Vec::new();
     for kind in bench.managed()? {

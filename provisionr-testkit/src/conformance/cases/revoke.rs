@@ -7,7 +7,7 @@ use crate::conformance::trouble::Trouble;
 use crate::conformance::verdict::{Case, Stop, demand, does_not_apply, fails};
 
 /// An account that holds a kind directly.
-async fn held(bench: &Bench<'_>, kind: &Kind) -> Result<(Account, Grant), Stop> {
+pub(super) async fn held(bench: &Bench<'_>, kind: &Kind) -> Result<(Account, Grant), Stop> {
     if matches!(kind.cardinality, Cardinality::ExactlyOne { .. }) {
         return Err(does_not_apply("an account always holds one"));
     }
