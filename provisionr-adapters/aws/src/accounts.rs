@@ -1,15 +1,15 @@
 //! Users of the identity store: found, made, updated, deleted.
 
 use provisionr_sdk::{
-    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Found, Outcome, Page, PageRequest, ProfileDelta, Receipt,
-    Request, Result, RetryHint,
+    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Found, Missing, Outcome, Page, PageRequest, ProfileDelta,
+    Receipt, Request, Result, RetryHint,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::adapter::IdentityCenter;
 use crate::client::{change, look};
-use crate::errors::{is_conflict, is_missing};
+use crate::errors::{is_conflict, lacks};
 use crate::wire::{User, is_id, new_user, operation};
 
 #[derive(Deserialize)]
@@ -25,7 +25,7 @@ impl IdentityCenter {
         }
         match self.client.call(cx, look("DescribeUser"), json!({ "UserId": id })).await {
             Ok(answer) => answer.json().map(Some),
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if lacks(&error, Missing::Account) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -38,7 +38,7 @@ impl IdentityCenter {
     async fn user_by(&self, cx: &CallContext, identifier: Value) -> Result<Option<User>> {
         match self.client.call(cx, look("GetUserId"), json!({ "AlternateIdentifier": identifier })).await {
             Ok(answer) => self.user(cx, &answer.json::<Made>()?.user_id).await,
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if lacks(&error, Missing::Account) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -151,7 +151,7 @@ impl IdentityCenter {
         match self.client.call(cx, change("DeleteUser"), json!({ "UserId": account.id })).await {
             Ok(answer) => Ok(Outcome::Applied(Receipt::new().before_account(before).with_request_id(answer.request_id()))),
             // Somebody was faster.
-            Err(error) if is_missing(&error) => Ok(Outcome::Unchanged(Receipt::new().before_account(before))),
+            Err(error) if lacks(&error, Missing::Account) => Ok(Outcome::Unchanged(Receipt::new().before_account(before))),
             Err(error) => Err(error),
         }
     }

@@ -11,7 +11,7 @@ use provisionr_sdk::{
     Ability, Access, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, CallContext, Change, Effect, Entitlement, ErrorKind, Found,
     Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, Result, RetryHint, Scope, Secret, Source, TargetName, Ticket, WaitReason,
 };
-use provisionr_testkit::aws::{AwsFake, Missing};
+use provisionr_testkit::aws::{AwsFake, KeyService, Missing};
 use provisionr_testkit::{Act, FakeSystem, Fault};
 use serde_json::{Value, json};
 
@@ -441,4 +441,51 @@ async fn short_pages_are_not_the_end() {
     assert_eq!(listed(&adapter, "assign_permission_set").await.len(), 3);
     // AWS refuses a page of more than a hundred.
     assert_eq!(adapter.list_accounts(&cx(), &PageRequest::first().sized(1000)).await.unwrap().items.len(), 1);
+}
+
+/// Everything is said of a key service that fails, and nothing of whom or what is looked for.
+#[tokio::test(start_paused = true)]
+async fn a_key_service_that_is_down_makes_nobody_absent() {
+    for (trouble, kind) in [
+        (KeyService::NotFound, ErrorKind::Unavailable),
+        (KeyService::Disabled, ErrorKind::Unavailable),
+        (KeyService::Denied, ErrorKind::PermissionDenied),
+        (KeyService::Throttled, ErrorKind::RateLimited("identitystore".into())),
+    ] {
+        let aws = fake().with_settings(|settings| settings.key_service = trouble).start();
+        let adapter = connect(&aws);
+        let sarah = sarah(&aws);
+        for who in [AccountQuery::known(sarah.id.clone()), AccountQuery::by("email", "sarah@company.com"), AccountQuery::by("user_name", "sarah@company.com")] {
+            let error = adapter.find_account(&cx(), &who).await.unwrap_err();
+            assert_eq!((error.kind(), error.effect()), (&kind, Effect::None), "{trouble:?} {who:?}");
+        }
+        let delete = request(&sarah, Change::SetState(AccountState::Deleted));
+        assert_eq!(*adapter.apply(&cx(), &delete).await.unwrap_err().kind(), kind, "{trouble:?}");
+        assert!(adapter.probe(&cx(), &delete).await.is_err());
+        let membership = Entitlement::new("add_to_group", aws.group_id("engineering").unwrap());
+        for change in [Change::Revoke(membership), Change::Revoke(read_only(&aws, "production"))] {
+            assert!(adapter.apply(&cx(), &request(&sarah, change)).await.is_err(), "{trouble:?}");
+        }
+        let error = adapter.list_accounts(&cx(), &PageRequest::first().after("x".into())).await.unwrap_err();
+        assert_eq!(*error.kind(), kind, "a list is begun anew only when its cursor is at fault");
+    }
+}
+
+/// Only AWS's own word says that somebody is not there: neither a proxy's page does, nor an error about anything else.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_absent_by_a_word_that_is_not_aws_s_about_them() {
+    let page = |body: &'static str, status: u16| {
+        MemoryTransport::new(move |_| http::Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).unwrap())
+    };
+    let known = AccountQuery::known("f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+    for transport in [
+        page("<html>nothing here</html>", 404),
+        page(r#"{"__type":"ResourceNotFoundException","Message":"no","ResourceType":"RESOURCE_POLICY"}"#, 400),
+        page(r#"{"__type":"ResourceNotFoundException","Message":"no"}"#, 400),
+    ] {
+        let adapter = config().access_keys(keys()).connect("aws", &transport).unwrap();
+        for who in [known.clone(), AccountQuery::by("email", "sarah@company.com")] {
+            assert!(matches!(adapter.find_account(&cx(), &who).await.unwrap_err().kind(), ErrorKind::NotFound(provisionr_sdk::Missing::Unclear)), "{who:?}");
+        }
+    }
 }

@@ -25,6 +25,8 @@ pub struct AwsSettings {
     pub missing: Missing,
     /// Whether what a person has through groups is among what they have. The shape of the list says so, and no text does.
     pub inherited_rows: bool,
+    /// How the key service is that the instance encrypts with, where a customer manages the key.
+    pub key_service: KeyService,
     /// What stands before the type of an error, if anything does.
     pub namespace: String,
     /// How far the clock of a request may be off, in seconds. 300 unless set.
@@ -42,6 +44,23 @@ pub enum Missing {
     Refused,
 }
 
+/// How the key service is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyService {
+    /// It works, or there is none.
+    #[default]
+    Works,
+    /// The key is not to be found.
+    NotFound,
+    /// The key is disabled.
+    Disabled,
+    /// The key may not be used.
+    Denied,
+    /// It is asked too much.
+    Throttled,
+}
+
 impl Default for AwsSettings {
     fn default() -> Self {
         Self {
@@ -53,6 +72,7 @@ impl Default for AwsSettings {
             conflict_reason: Some("UNIQUENESS_CONSTRAINT_VIOLATION".to_owned()),
             missing: Missing::default(),
             inherited_rows: true,
+            key_service: KeyService::default(),
             namespace: String::new(),
             skew: 300,
         }
