@@ -18,7 +18,7 @@ use provisionr_sdk::Access;
 use serde_json::{Value, json};
 
 use answer::{Reply, invalid, missing, refuse, request_id, whole};
-pub use state::{AwsAccount, AwsAssignment, AwsExternalId, AwsGroup, AwsPermissionSet, AwsSettings, AwsUser, KeyService, Missing};
+pub use state::{AwsAccount, AwsAssignment, AwsExternalId, AwsGroup, AwsPermissionSet, AwsSettings, AwsUser, KeyService, LetterCase, Missing};
 
 use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
