@@ -1,15 +1,15 @@
 //! Users of the identity store: found, made, updated, deleted.
 
 use provisionr_sdk::{
-    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, Found, Outcome, Page, PageRequest, ProfileDelta, Receipt,
-    Request, Result, RetryHint,
+    Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, ErrorKind, Found, Missing, Outcome, Page, PageRequest,
+    ProfileDelta, Receipt, Request, Result, RetryHint,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::adapter::IdentityCenter;
 use crate::client::{change, look};
-use crate::errors::{is_conflict, is_missing};
+use crate::errors::{is_conflict, lacks};
 use crate::wire::{User, is_id, new_user, operation};
 
 #[derive(Deserialize)]
@@ -25,7 +25,7 @@ impl IdentityCenter {
         }
         match self.client.call(cx, look("DescribeUser"), json!({ "UserId": id })).await {
             Ok(answer) => answer.json().map(Some),
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if lacks(&error, Missing::Account) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -38,13 +38,25 @@ impl IdentityCenter {
     async fn user_by(&self, cx: &CallContext, identifier: Value) -> Result<Option<User>> {
         match self.client.call(cx, look("GetUserId"), json!({ "AlternateIdentifier": identifier })).await {
             Ok(answer) => self.user(cx, &answer.json::<Made>()?.user_id).await,
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if lacks(&error, Missing::Account) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn user_by_attribute(&self, cx: &CallContext, path: &str, value: &str) -> Result<Option<User>> {
-        self.user_by(cx, json!({ "UniqueAttribute": { "AttributePath": path, "AttributeValue": value } })).await
+    /// By user name or address: as it is given, and in lower case. Whether AWS tells letters in another case apart is not described.
+    async fn user_by_text(&self, cx: &CallContext, attribute: Text, value: &str) -> Result<Option<User>> {
+        let by = |value: &str| json!({ "UniqueAttribute": { "AttributePath": attribute.path(), "AttributeValue": value } });
+        let found = self.user_by(cx, by(value)).await?;
+        match value.to_lowercase() {
+            folded if found.is_none() && folded != value => self.user_by(cx, by(&folded)).await,
+            _ => Ok(found),
+        }
+    }
+
+    /// Users with any of these texts in letters of any case. Only the list of all users tells that there are none.
+    async fn users_in_any_letters(&self, cx: &CallContext, texts: &[(Text, &str)]) -> Result<Vec<User>> {
+        let users: Vec<User> = self.client.all(cx, look("ListUsers"), "Users", &json!({})).await?;
+        Ok(users.into_iter().filter(|user| texts.iter().any(|(attribute, value)| user.is(attribute.name(), value))).collect())
     }
 
     pub(crate) async fn find(&self, cx: &CallContext, who: &AccountQuery) -> Result<Found> {
@@ -53,18 +65,30 @@ impl IdentityCenter {
         {
             return Ok(Found::One(user.account(&self.facts)?));
         }
+        let mut texts = Vec::new();
         for key in &who.keys {
-            let user = match (key.name.as_str(), &self.facts.issuer) {
-                ("user_name", _) => self.user_by_attribute(cx, "userName", &key.value).await?,
-                ("email", _) => self.user_by_attribute(cx, "emails.value", &key.value).await?,
-                ("external_id", Some(issuer)) => self.user_by(cx, json!({ "ExternalId": { "Issuer": issuer, "Id": key.value } })).await?,
-                (other, _) => return Err(AdapterError::invalid_request(format!("users are not found by `{other}`"))),
+            let user = match (Text::of_key(&key.name), &self.facts.issuer) {
+                (Some(attribute), _) => {
+                    texts.push((attribute, key.value.as_str()));
+                    self.user_by_text(cx, attribute, &key.value).await?
+                }
+                (None, Some(issuer)) if key.name == "external_id" => self.user_by(cx, json!({ "ExternalId": { "Issuer": issuer, "Id": key.value } })).await?,
+                _ => return Err(AdapterError::invalid_request(format!("users are not found by `{}`", key.name))),
             };
             if let Some(user) = user {
                 return Ok(Found::One(user.account(&self.facts)?));
             }
         }
-        Ok(Found::None)
+        if texts.is_empty() {
+            return Ok(Found::None);
+        }
+        match self.users_in_any_letters(cx, &texts).await {
+            Ok(users) => Ok(Found::among(users.iter().map(|user| user.account(&self.facts)).collect::<Result<Vec<_>>>()?)),
+            Err(error) if *error.kind() == ErrorKind::PermissionDenied => {
+                Ok(Found::CannotTell(format!("nobody has it in just these letters, and users may not be listed: {error}")))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn list_users(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
@@ -83,9 +107,8 @@ impl IdentityCenter {
         if let Some(unknown) = spec.profile.keys().find(|name| !self.facts.attributes.contains(&name.as_str())) {
             return Err(AdapterError::invalid_request(format!("users have no attribute `{unknown}`")));
         }
-        let taken = |account: Account| Outcome::Unchanged(Receipt::new().before_account(account.clone()).with_account(account));
         if let Some(account) = self.find(cx, &request.who).await?.at_most_one()? {
-            return Ok(taken(account));
+            return take(account);
         }
         for login in &spec.logins {
             match self.client.call(cx, change("CreateUser"), new_user(login, &spec.profile)).await {
@@ -98,13 +121,11 @@ impl IdentityCenter {
                     return Ok(Outcome::Applied(receipt));
                 }
                 // The reason may be missing, so that what is there tells.
-                Err(error) if is_conflict(&error) => match self.user_by_attribute(cx, "userName", login).await? {
-                    Some(user) if same_person(&request.who, &user) => return Ok(taken(user.account(&self.facts)?)),
+                Err(error) if is_conflict(&error) => match self.holder_of(cx, login).await? {
+                    Some(user) if same_person(&request.who, &user) => return take(user.account(&self.facts)?),
                     Some(_) => {}
                     None if error.hint() == RetryHint::Never => {
-                        return Err(
-                            AdapterError::conflict("another user has the e-mail address, or the user name in other letters").with_hint(RetryHint::Never)
-                        );
+                        return Err(AdapterError::conflict("another user has the e-mail address").with_hint(RetryHint::Never));
                     }
                     None => return Err(error),
                 },
@@ -112,6 +133,14 @@ impl IdentityCenter {
             }
         }
         Err(AdapterError::conflict("other people have every user name that would do").with_hint(RetryHint::Never))
+    }
+
+    /// Who has a user name, in letters of any case.
+    async fn holder_of(&self, cx: &CallContext, login: &str) -> Result<Option<User>> {
+        match self.user_by_text(cx, Text::UserName, login).await? {
+            Some(user) => Ok(Some(user)),
+            None => Ok(self.users_in_any_letters(cx, &[(Text::UserName, login)]).await?.into_iter().next()),
+        }
     }
 
     pub(crate) async fn update(&self, cx: &CallContext, account: &Account, delta: &ProfileDelta) -> Result<Outcome> {
@@ -151,8 +180,48 @@ impl IdentityCenter {
         match self.client.call(cx, change("DeleteUser"), json!({ "UserId": account.id })).await {
             Ok(answer) => Ok(Outcome::Applied(Receipt::new().before_account(before).with_request_id(answer.request_id()))),
             // Somebody was faster.
-            Err(error) if is_missing(&error) => Ok(Outcome::Unchanged(Receipt::new().before_account(before))),
+            Err(error) if lacks(&error, Missing::Account) => Ok(Outcome::Unchanged(Receipt::new().before_account(before))),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// An account that is there is taken as it is. No call enables a user who was disabled: that is for a plan to say.
+fn take(account: Account) -> Result<Outcome> {
+    if account.state != AccountState::Active {
+        return Err(AdapterError::conflict("the user is there, and is disabled").with_hint(RetryHint::Replan));
+    }
+    Ok(Outcome::Unchanged(Receipt::new().before_account(account.clone()).with_account(account)))
+}
+
+/// A text users are found by.
+#[derive(Clone, Copy, Debug)]
+enum Text {
+    UserName,
+    Email,
+}
+
+impl Text {
+    fn of_key(key: &str) -> Option<Self> {
+        match key {
+            "user_name" => Some(Self::UserName),
+            "email" => Some(Self::Email),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::UserName => "userName",
+            Self::Email => "email",
+        }
+    }
+
+    /// As AWS has it.
+    fn path(self) -> &'static str {
+        match self {
+            Self::UserName => "userName",
+            Self::Email => "emails.value",
         }
     }
 }
@@ -160,9 +229,5 @@ impl IdentityCenter {
 /// Whether the person who has a user name is the one who is meant.
 fn same_person(who: &AccountQuery, user: &User) -> bool {
     who.known.as_ref().is_some_and(|id| *id == *user.user_id)
-        || who.keys.iter().any(|key| match key.name.as_str() {
-            "user_name" => user.is("userName", &key.value),
-            "email" => user.is("email", &key.value),
-            _ => false,
-        })
+        || who.keys.iter().any(|key| Text::of_key(&key.name).is_some_and(|attribute| user.is(attribute.name(), &key.value)))
 }

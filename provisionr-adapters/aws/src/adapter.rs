@@ -99,7 +99,8 @@ fn questions() -> Vec<(Operation, Value, Vec<Ability>)> {
     let named = json!({ "AlternateIdentifier": { "UniqueAttribute": { "AttributePath": "userName", "AttributeValue": NOBODY } } });
     let whole = vec![Manage(groups()), Observe(groups()), ListTargets(groups()), ListGrants(groups())];
     vec![
-        (look("ListUsers"), one(), vec![ListAccounts]),
+        // That nobody has a name or address only the list of all users tells.
+        (look("ListUsers"), one(), vec![ListAccounts, CreateAccount]),
         // Nobody is made, changed or deleted unseen, and nobody's grants are looked at.
         (look("DescribeUser"), json!({ "UserId": NOBODY }), vec![CreateAccount, UpdateAccount, SetState, Observe(groups()), Observe(sets())]),
         (look("GetUserId"), named, vec![CreateAccount]),

@@ -5,9 +5,11 @@
 use std::time::Duration;
 
 use provisionr_http::{Answer, by_status_saying, plain};
-use provisionr_sdk::{AdapterError, ErrorKind, RetryHint};
+use provisionr_sdk::{AdapterError, ErrorKind, Missing, RetryHint};
 use serde_json::Value;
 
+/// What is asked for is not there, or the key service that is needed to read it is not.
+const MISSING: &str = "ResourceNotFoundException";
 /// A change meets another one, or something that is there.
 pub(crate) const CONFLICT: &str = "ConflictException";
 /// Another user or group has what must be unique. A conflict that says so is final.
@@ -33,7 +35,11 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
             AdapterError::unauthenticated("AWS misses a part of the signature")
         }
         "AccessDeniedException" | "AccessDenied" | "NotAuthorized" | "OptInRequired" => AdapterError::permission_denied(text),
-        "ResourceNotFoundException" => match field("ResourceType") {
+        // What the key service has to do with it tells nothing of whom or what was asked for. The error itself gives no reason otherwise:
+        // <https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_DescribeUser.html>
+        MISSING if field("Reason").is_some() => AdapterError::unavailable(text),
+        "ValidationException" if field("Reason").is_some_and(|reason| reason.starts_with("KMS")) => AdapterError::unavailable(text),
+        MISSING => match field("ResourceType") {
             Some("USER") => AdapterError::account_not_found(text),
             Some("GROUP") => AdapterError::target_not_found(text),
             Some("IDENTITY_STORE") => AdapterError::invalid_config(text),
@@ -68,6 +74,12 @@ pub(crate) fn is_conflict(error: &AdapterError) -> bool {
     error.code() == Some(CONFLICT)
 }
 
+/// Whether AWS itself says that something is not there. A bare status 404 is anybody's word.
 pub(crate) fn is_missing(error: &AdapterError) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound(_))
+    error.code() == Some(MISSING) && matches!(error.kind(), ErrorKind::NotFound(_))
+}
+
+/// Whether AWS says that it is this that is not there.
+pub(crate) fn lacks(error: &AdapterError, what: Missing) -> bool {
+    *error.kind() == ErrorKind::NotFound(what)
 }

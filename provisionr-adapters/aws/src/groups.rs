@@ -1,14 +1,15 @@
 //! Membership in groups of the identity store. Groups hold users alone, never groups.
 
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Entitlement, Grant, Outcome, Receipt, Request, Resolution, Resolved, Result, Source, Target, TargetName, suggestion,
+    Account, AdapterError, CallContext, Entitlement, Grant, Missing, Outcome, Receipt, Request, Resolution, Resolved, Result, Source, Target, TargetName,
+    suggestion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::adapter::IdentityCenter;
 use crate::client::{change, look};
-use crate::errors::{is_conflict, is_missing};
+use crate::errors::{is_conflict, is_missing, lacks};
 use crate::wire::{Group, Membership, is_id};
 
 pub(crate) const ADD_TO_GROUP: &str = "add_to_group";
@@ -33,7 +34,7 @@ impl IdentityCenter {
         }
         match self.client.call(cx, look("DescribeGroup"), json!({ "GroupId": id })).await {
             Ok(answer) => answer.json().map(Some),
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if lacks(&error, Missing::Target) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -123,7 +124,7 @@ impl IdentityCenter {
                 let id = answer.json::<Value>()?.get("GroupId").and_then(Value::as_str).map(str::to_owned);
                 self.group(cx, &id.ok_or_else(|| answer.unreadable("the answer holds no id of a group"))?).await
             }
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if lacks(&error, Missing::Target) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -88,7 +88,7 @@ impl User {
     }
 
     pub(crate) fn is(&self, attribute: &str, value: &str) -> bool {
-        self.text(attribute).is_some_and(|text| text.eq_ignore_ascii_case(value))
+        self.text(attribute).is_some_and(|text| text.to_lowercase() == value.to_lowercase())
     }
 
     pub(crate) fn account(&self, facts: &Facts) -> Result<Account> {

@@ -11,7 +11,7 @@ use provisionr_sdk::{
     Ability, Access, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, CallContext, Change, Effect, Entitlement, ErrorKind, Found,
     Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, Result, RetryHint, Scope, Secret, Source, TargetName, Ticket, WaitReason,
 };
-use provisionr_testkit::aws::{AwsFake, Missing};
+use provisionr_testkit::aws::{AwsFake, KeyService, LetterCase, Missing};
 use provisionr_testkit::{Act, FakeSystem, Fault};
 use serde_json::{Value, json};
 
@@ -441,4 +441,90 @@ async fn short_pages_are_not_the_end() {
     assert_eq!(listed(&adapter, "assign_permission_set").await.len(), 3);
     // AWS refuses a page of more than a hundred.
     assert_eq!(adapter.list_accounts(&cx(), &PageRequest::first().sized(1000)).await.unwrap().items.len(), 1);
+}
+
+/// Everything is said of a key service that fails, and nothing of whom or what is looked for.
+#[tokio::test(start_paused = true)]
+async fn a_key_service_that_is_down_makes_nobody_absent() {
+    for (trouble, kind) in [
+        (KeyService::NotFound, ErrorKind::Unavailable),
+        (KeyService::Disabled, ErrorKind::Unavailable),
+        (KeyService::Denied, ErrorKind::PermissionDenied),
+        (KeyService::Throttled, ErrorKind::RateLimited("identitystore".into())),
+    ] {
+        let aws = fake().with_settings(|settings| settings.key_service = trouble).start();
+        let adapter = connect(&aws);
+        let sarah = sarah(&aws);
+        for who in [AccountQuery::known(sarah.id.clone()), AccountQuery::by("email", "sarah@company.com"), AccountQuery::by("user_name", "sarah@company.com")] {
+            let error = adapter.find_account(&cx(), &who).await.unwrap_err();
+            assert_eq!((error.kind(), error.effect()), (&kind, Effect::None), "{trouble:?} {who:?}");
+        }
+        let delete = request(&sarah, Change::SetState(AccountState::Deleted));
+        assert_eq!(*adapter.apply(&cx(), &delete).await.unwrap_err().kind(), kind, "{trouble:?}");
+        assert!(adapter.probe(&cx(), &delete).await.is_err());
+        let membership = Entitlement::new("add_to_group", aws.group_id("engineering").unwrap());
+        for change in [Change::Revoke(membership), Change::Revoke(read_only(&aws, "production"))] {
+            assert!(adapter.apply(&cx(), &request(&sarah, change)).await.is_err(), "{trouble:?}");
+        }
+        let error = adapter.list_accounts(&cx(), &PageRequest::first().after("x".into())).await.unwrap_err();
+        assert_eq!(*error.kind(), kind, "a list is begun anew only when its cursor is at fault");
+    }
+}
+
+/// Only AWS's own word says that somebody is not there: neither a proxy's page does, nor an error about anything else.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_absent_by_a_word_that_is_not_aws_s_about_them() {
+    let page = |body: &'static str, status: u16| {
+        MemoryTransport::new(move |_| http::Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).unwrap())
+    };
+    let known = AccountQuery::known("f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+    for transport in [
+        page("<html>nothing here</html>", 404),
+        page(r#"{"__type":"ResourceNotFoundException","Message":"no","ResourceType":"RESOURCE_POLICY"}"#, 400),
+        page(r#"{"__type":"ResourceNotFoundException","Message":"no"}"#, 400),
+    ] {
+        let adapter = config().access_keys(keys()).connect("aws", &transport).unwrap();
+        for who in [known.clone(), AccountQuery::by("email", "sarah@company.com")] {
+            assert!(matches!(adapter.find_account(&cx(), &who).await.unwrap_err().kind(), ErrorKind::NotFound(provisionr_sdk::Missing::Unclear)), "{who:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_in_other_letters_is_found_whatever_aws_takes_for_the_same() {
+    for case in [LetterCase::Same, LetterCase::Other] {
+        let stored = json!({ "users": [{ "user_name": "Kim.Lee@Company.com", "email": "Kim.Lee@Mail.com" }, { "user_name": "jo@company.com" }] });
+        let aws = fake().seeded(&stored).with_settings(|settings| settings.letter_case = case).start();
+        let adapter = connect(&aws);
+        for (key, value, is) in [
+            ("user_name", "Kim.Lee@Company.com", "Kim.Lee@Company.com"),
+            ("user_name", "kim.lee@company.com", "Kim.Lee@Company.com"),
+            ("email", "KIM.LEE@MAIL.COM", "Kim.Lee@Company.com"),
+            ("user_name", "JO@company.com", "jo@company.com"),
+        ] {
+            let Found::One(found) = adapter.find_account(&cx(), &AccountQuery::by(key, value)).await.unwrap() else { panic!("{case:?}: nobody by {value}") };
+            assert_eq!(found.login.as_deref(), Some(is), "{case:?}");
+        }
+        assert_eq!(adapter.find_account(&cx(), &AccountQuery::by("email", "nobody@company.com")).await.unwrap(), Found::None);
+        // Nobody is made a second time.
+        let ensure = Change::EnsureAccount(AccountSpec::new("kim.lee@company.com"));
+        let ensure = Request::new("kim", AccountQuery::by("user_name", "kim.lee@company.com"), ensure, "k-1");
+        assert!(matches!(adapter.apply(&cx(), &ensure).await.unwrap(), Outcome::Unchanged(_)), "{case:?}");
+        // Who may not list users does not know that there is nobody.
+        act(&aws, "deny", json!({ "action": "identitystore:ListUsers" }));
+        let found = adapter.find_account(&cx(), &AccountQuery::by("email", "nobody@company.com")).await.unwrap();
+        assert!(matches!(&found, Found::CannotTell(why) if why.contains("ListUsers")), "{found:?}");
+    }
+    let twins = json!({ "users": [{ "user_name": "Kim" }, { "user_name": "KIM" }] });
+    let aws = AwsFake::new().seeded(&twins).with_settings(|settings| settings.letter_case = LetterCase::Other).start();
+    assert!(matches!(connect(&aws).find_account(&cx(), &AccountQuery::by("user_name", "kiM")).await.unwrap(), Found::Several(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disabled_user_is_not_taken_for_an_account_that_is_ready() {
+    let aws = fake().start();
+    act(&aws, "disable_user", json!({ "user": "sarah@company.com" }));
+    let ensure = |who: AccountQuery| Request::new("s", who, Change::EnsureAccount(AccountSpec::new("sarah@company.com")), "k-1");
+    let error = connect(&aws).apply(&cx(), &ensure(AccountQuery::by("email", "sarah@company.com"))).await.unwrap_err();
+    assert_eq!((error.kind(), error.hint(), error.effect()), (&ErrorKind::Conflict, RetryHint::Replan, Effect::None));
 }

@@ -168,25 +168,25 @@ impl Jira {
                 answer.empty()?;
                 Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
             }
-            Err(error) if refused(&error) => match self.user(cx, id).await? {
-                // Who was removed may go on to show, as inactive.
-                Some(user) if user.active || !matches!(error.kind(), ErrorKind::NotFound(_)) => Err(match error.kind() {
-                    ErrorKind::InvalidRequest => AdapterError::refused(error.message()),
-                    _ => error,
-                }),
-                _ => Ok(Outcome::Unchanged(receipt)),
+            Err(error) if refused(&error) => match (self.is_removed(cx, id).await?, error.kind()) {
+                (true, _) => Ok(Outcome::Unchanged(receipt)),
+                (false, ErrorKind::InvalidRequest) => Err(AdapterError::refused(error.message())),
+                (false, _) => Err(error),
             },
             Err(error) => Err(error),
         }
     }
 
     /// A removed user is not found, or shows as an inactive one without groups: access to products comes with groups.
-    pub(crate) async fn probe_removed(&self, cx: &CallContext, account: &Account) -> Result<Probe> {
-        Ok(match self.user(cx, account.id.as_str()).await? {
-            None => Probe::Holds(Receipt::new()),
-            Some(user) if !user.active && self.groups_of(cx, &user.account_id).await?.is_empty() => Probe::Holds(Receipt::new()),
-            Some(_) => Probe::Absent,
+    async fn is_removed(&self, cx: &CallContext, id: &str) -> Result<bool> {
+        Ok(match self.user(cx, id).await? {
+            None => true,
+            Some(user) => !user.active && self.groups_of(cx, id).await?.is_empty(),
         })
+    }
+
+    pub(crate) async fn probe_removed(&self, cx: &CallContext, account: &Account) -> Result<Probe> {
+        Ok(if self.is_removed(cx, account.id.as_str()).await? { Probe::Holds(Receipt::new()) } else { Probe::Absent })
     }
 }
 

@@ -293,6 +293,23 @@ async fn a_removal_is_believed_when_it_is_seen() {
     assert_eq!(over(&fake.transport()).apply(&cx(), &remove).await.unwrap_err().kind(), &ErrorKind::Refused);
 }
 
+/// Inactive users may be people whom their organization switched off: as long as they are in groups they were not removed.
+#[tokio::test(start_paused = true)]
+async fn an_inactive_user_who_is_still_in_groups_is_not_removed_by_a_404() {
+    for status in [400, 404] {
+        let fake = JiraFake::new().with_user(SARAH).with_group("crew").start();
+        fake.admin_adds_to_group(SARAH, "crew").unwrap();
+        fake.act(Act::new("set_active", json!({ "user": SARAH, "active": false }))).unwrap();
+        let (jira, remove) = (over(&fake.transport()), on(&fake, Change::SetState(AccountState::Deleted)));
+        fake.fault(Fault::status(status).on("DELETE", "/rest/api/3/user").times(1));
+        let error = jira.apply(&cx(), &remove).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Refused | ErrorKind::NotFound(_)) && error.effect() == Effect::None, "{error}");
+        assert_eq!(jira.probe(&cx(), &remove).await.unwrap(), Probe::Absent);
+        assert!(matches!(jira.apply(&cx(), &remove).await.unwrap(), Outcome::Applied(_)));
+        assert_eq!(fake.members("crew").len(), 0);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_used_up_quota_pauses_everything_and_a_burst_one_endpoint() {
     let app = json!({ "tokens": [{ "token": "app-token", "owner": JiraFake::ADMIN, "app": true, "scopes": ["read:jira-user"] }] });

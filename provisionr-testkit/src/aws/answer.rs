@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::AwsFake;
-use super::state::{AwsExternalId, AwsGroup, AwsUser};
+use super::state::{AwsExternalId, AwsGroup, AwsUser, KeyService};
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
 
@@ -51,6 +51,19 @@ pub(super) fn missing(aws: &AwsFake, cx: &FakeContext, what: &str, id: &str) -> 
         }
     }
     refuse(aws, cx, 400, "ResourceNotFoundException", members)
+}
+
+/// What comes of a key service that does not do its part. Each service has words of its own for the same.
+pub(super) fn key_service(aws: &AwsFake, cx: &FakeContext, in_store: bool) -> Option<FakeResponse> {
+    let (code, of_store, of_sso) = match aws.instance.settings.key_service {
+        KeyService::Works => return None,
+        KeyService::NotFound => ("ResourceNotFoundException", "KMS_KEY_NOT_FOUND", "KMS_NotFoundException"),
+        KeyService::Disabled => ("ValidationException", "KMS_DISABLED", "KMS_DisabledException"),
+        KeyService::Denied => ("AccessDeniedException", "KMS_ACCESS_DENIED", "KMS_AccessDeniedException"),
+        KeyService::Throttled => ("ThrottlingException", "KMS_THROTTLING", "KMS_ThrottlingException"),
+    };
+    let reason = if in_store { of_store } else { of_sso };
+    Some(refuse(aws, cx, 400, code, json!({ "Message": "The key service did not do its part.", "Reason": reason })))
 }
 
 /// A conflict of the identity store.

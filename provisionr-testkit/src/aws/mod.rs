@@ -18,7 +18,7 @@ use provisionr_sdk::Access;
 use serde_json::{Value, json};
 
 use answer::{Reply, invalid, missing, refuse, request_id, whole};
-pub use state::{AwsAccount, AwsAssignment, AwsExternalId, AwsGroup, AwsPermissionSet, AwsSettings, AwsUser, Missing};
+pub use state::{AwsAccount, AwsAssignment, AwsExternalId, AwsGroup, AwsPermissionSet, AwsSettings, AwsUser, KeyService, LetterCase, Missing};
 
 use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
@@ -350,6 +350,9 @@ impl Fake for AwsFake {
         }
         if let Some(strange) = fields.keys().find(|name| !operation.members.contains(&name.as_str())) {
             return cx.unsupported(request, &format!("{} with {strange}", operation.target));
+        }
+        if let Some(refusal) = answer::key_service(self, cx, operation.in_store()) {
+            return refusal;
         }
         match (operation.handler)(self, &Value::Object(fields), cx) {
             Ok(answer) => whole(200, &answer),

@@ -25,6 +25,11 @@ pub struct AwsSettings {
     pub missing: Missing,
     /// Whether what a person has through groups is among what they have. The shape of the list says so, and no text does.
     pub inherited_rows: bool,
+    /// Whether letters in another case are other letters: when users are looked up, and when a name or address must be unique.
+    /// Nobody says; they are the same unless set.
+    pub letter_case: LetterCase,
+    /// How the key service is that the instance encrypts with, where a customer manages the key.
+    pub key_service: KeyService,
     /// What stands before the type of an error, if anything does.
     pub namespace: String,
     /// How far the clock of a request may be off, in seconds. 300 unless set.
@@ -42,6 +47,43 @@ pub enum Missing {
     Refused,
 }
 
+/// Whether letters in another case are other letters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LetterCase {
+    /// They are the same.
+    #[default]
+    Same,
+    /// They are others.
+    Other,
+}
+
+impl LetterCase {
+    pub(super) fn same(self, one: &str, other: &str) -> bool {
+        match self {
+            Self::Same => one.to_lowercase() == other.to_lowercase(),
+            Self::Other => one == other,
+        }
+    }
+}
+
+/// How the key service is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyService {
+    /// It works, or there is none.
+    #[default]
+    Works,
+    /// The key is not to be found.
+    NotFound,
+    /// The key is disabled.
+    Disabled,
+    /// The key may not be used.
+    Denied,
+    /// It is asked too much.
+    Throttled,
+}
+
 impl Default for AwsSettings {
     fn default() -> Self {
         Self {
@@ -53,6 +95,8 @@ impl Default for AwsSettings {
             conflict_reason: Some("UNIQUENESS_CONSTRAINT_VIOLATION".to_owned()),
             missing: Missing::default(),
             inherited_rows: true,
+            letter_case: LetterCase::default(),
+            key_service: KeyService::default(),
             namespace: String::new(),
             skew: 300,
         }

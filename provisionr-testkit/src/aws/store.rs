@@ -20,18 +20,16 @@ fn known_group<'a>(aws: &'a AwsFake, cx: &FakeContext, key: &str) -> Result<&'a 
     aws.instance.groups.get(key).ok_or_else(|| missing(aws, cx, "GROUP", key))
 }
 
-/// Whether another user has a user name or address, whatever its case.
+/// Whether another user has a user name or address.
 fn taken(aws: &AwsFake, fields: &Map<String, Value>, but: &str) -> Option<&'static str> {
-    let of = |fields: &Map<String, Value>| {
-        let email = fields.get("Emails").and_then(|emails| emails.pointer("/0/Value")).and_then(Value::as_str);
-        (fields.get("UserName").and_then(Value::as_str).map(str::to_lowercase), email.map(str::to_lowercase))
-    };
-    let (name, email) = of(fields);
-    let others = || aws.instance.users.values().filter(|user| user.id != but).map(|user| of(&user.fields));
-    if others().any(|(other, _)| other.is_some() && other == name) {
+    let others = || aws.instance.users.values().filter(|user| user.id != but);
+    let same = |one: Option<&str>, other: Option<&str>| matches!((one, other), (Some(one), Some(other)) if aws.instance.settings.letter_case.same(one, other));
+    let email = |fields: &Map<String, Value>| fields.get("Emails")?.pointer("/0/Value")?.as_str().map(str::to_owned);
+    let (name, address) = (fields.get("UserName").and_then(Value::as_str), email(fields));
+    if others().any(|other| same(other.fields.get("UserName").and_then(Value::as_str), name)) {
         return Some("Duplicate UserName");
     }
-    others().any(|(_, other)| other.is_some() && other == email).then_some("Duplicate Emails")
+    others().any(|other| same(email(&other.fields).as_deref(), address.as_deref())).then_some("Duplicate Emails")
 }
 
 pub(super) fn create_user(aws: &mut AwsFake, body: &Value, cx: &mut FakeContext) -> Reply {
@@ -71,10 +69,11 @@ fn identifier(aws: &AwsFake, cx: &FakeContext, body: &Value) -> Result<(String, 
 
 pub(super) fn get_user_id(aws: &mut AwsFake, body: &Value, cx: &mut FakeContext) -> Reply {
     let (path, value, issuer) = identifier(aws, cx, body)?;
+    let case = aws.instance.settings.letter_case;
     let mut users = aws.instance.users.values();
     let found = match path.as_str() {
-        "userName" => users.find(|user| user.text("UserName").eq_ignore_ascii_case(&value)),
-        "emails.value" => users.find(|user| user.at("/Emails/0/Value").is_some_and(|email| email.eq_ignore_ascii_case(&value))),
+        "userName" => users.find(|user| case.same(user.text("UserName"), &value)),
+        "emails.value" => users.find(|user| user.at("/Emails/0/Value").is_some_and(|email| case.same(email, &value))),
         "external" => users.find(|user| user.external_ids.iter().any(|id| id.issuer == issuer && id.id == value)),
         _ => return Err(invalid(aws, cx, "AttributePath is not unique")),
     };
