@@ -22,9 +22,10 @@ pub struct OrgMembership {
     pub role: String,
 }
 
-/// `Link` leads on. <https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api>
+/// `Link` leads on, by ids in the place of names: from `/orgs/company/teams` to `/organizations/900/teams`.
+/// <https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api>
 pub(crate) fn paging() -> Paging {
-    Paging::link().sized("per_page", 100)
+    Paging::link_query().sized("per_page", 100)
 }
 
 pub(crate) fn entitlement(kind: &str, target: impl Into<TargetId>, role: &str) -> Entitlement {

@@ -268,11 +268,13 @@ impl Fake for GithubFake {
                 return Err(answer::message(403, "API rate limit exceeded for user ID 1000."));
             }
         }
-        auth::admit(self, request, cx)
+        let named = answer::by_names(&self.org, request);
+        auth::admit(self, named.as_ref().unwrap_or(request), cx)
     }
 
     fn handle(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> FakeResponse {
-        routes().dispatch(self, request, cx)
+        let named = answer::by_names(&self.org, request);
+        routes().dispatch(self, named.as_ref().unwrap_or(request), cx)
     }
 
     fn access(&self, request: &FakeRequest) -> Option<Access> {
