@@ -1,12 +1,12 @@
 //! Membership of teams: <https://docs.github.com/rest/teams/members>
 
 use provisionr_http::path;
-use provisionr_sdk::{AdapterError, CallContext, Entitlement, ErrorKind, Grant, GrantState, Outcome, Owner, Request, Result, Source};
+use provisionr_sdk::{AdapterError, CallContext, Entitlement, ErrorKind, Grant, GrantState, Outcome, Owner, Receipt, Request, Result, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Github;
-use crate::changes::{Step, granted};
+use crate::changes::{Step, granted, still_there};
 use crate::orgs::entitlement;
 use crate::wire::{Groups, Node, TeamEdge, TeamMembership as Shown, TeamNode, User};
 
@@ -151,8 +151,12 @@ impl Github {
                 answer.empty()?;
                 Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
             }
-            // The team was seen; what GitHub says of somebody who is not in it is not described.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => Ok(Outcome::Unchanged(receipt)),
+            // What GitHub says of somebody who is not in the team is not described.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => {
+                let team = self.team(cx, unwanted, &user).await?.ok_or_else(|| AdapterError::not_found_unclear("the team is not to be seen"))?;
+                let (now, _) = self.team_grants(cx, &team, &user).await?;
+                if now.iter().any(|grant| grant.source == Source::Direct) { Err(still_there()) } else { Ok(Outcome::Unchanged(Receipt::new())) }
+            }
             Err(error) => Err(self.why_not_team(cx, &team.slug, error).await),
         }
     }

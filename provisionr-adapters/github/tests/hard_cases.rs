@@ -251,7 +251,7 @@ async fn who_left_a_team_meanwhile_is_no_error_in_either_answer() {
         act(&fake, "join_team", json!({ "user": "sarah", "team": "platform" }));
         let wanted = in_team(&fake, "platform", "member");
         // The look still shows her.
-        fake.fault(Fault::lag(Duration::from_secs(60)).on("POST", "/graphql").always());
+        fake.fault(Fault::lag(Duration::from_secs(60)).on("POST", "/graphql").times(1));
         act(&fake, "leave_team", json!({ "user": "sarah", "team": "platform" }));
         assert!(matches!(revoked(&fake, &wanted).await.unwrap(), Outcome::Applied(_) | Outcome::Unchanged(_)));
         assert_eq!(fake.requests("DELETE", "/orgs/**").len(), 1);
@@ -342,6 +342,43 @@ async fn not_found_is_no_absence_for_who_may_not_look() {
     act(&fake, "hide", json!({ "repository": "api" }));
     let error = revoked(&fake, &on(&fake, "api", "read")).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::NotFound(Missing::Unclear));
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_found_is_a_refusal_where_it_is_there_after_all() {
+    let tokens = json!({ "tokens": [
+        { "token": "ghp_read", "owner": "octo-owner", "scopes": ["read:org", "repo"] },
+        { "token": "ghp_org", "owner": "octo-owner", "scopes": ["admin:org"] },
+    ] });
+    let fake = member().with_user("guest").seeded(&tokens).with_settings(|settings| settings.unwritable_status = 404).start();
+    act(&fake, "join_team", json!({ "user": "sarah", "team": "platform" }));
+    act(&fake, "invite_member", json!({ "user": "guest" }));
+    let connect = |token: &str| GithubConfig::organization(GithubFake::ORG).token(Secret::new(token)).connect("github", &fake.transport()).unwrap();
+    let read = connect("ghp_read");
+    for unwanted in [in_org("member"), in_team(&fake, "platform", "member")] {
+        let error = read.apply(&cx(), &request(&fake, Change::Revoke(unwanted))).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (&ErrorKind::PermissionDenied, provisionr_sdk::Effect::None));
+    }
+    let guest = Account::new(fake.user_id("guest").unwrap(), AccountState::Active);
+    let withdraw = Request::new("s-2", AccountQuery::by("login", "guest"), Change::Withdraw(in_org("member")), "k-2").with_account(guest);
+    assert_eq!(read.apply(&cx(), &withdraw).await.unwrap_err().kind(), &ErrorKind::PermissionDenied);
+    assert!(fake.with(|fake| fake.member("sarah").is_some() && fake.invitation("guest").is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_accepts_between_look_and_withdrawal_stays_a_member() {
+    // The look is of a minute ago; meanwhile she has accepted.
+    for stale in [&["/orgs/*/memberships/*"][..], &["/orgs/*/memberships/*", "/orgs/*/invitations"]] {
+        let fake = world().start();
+        granted(&fake, &in_org("member")).await.unwrap();
+        stale.iter().for_each(|path| fake.fault(Fault::lag(Duration::from_secs(60)).on("GET", path).times(1)));
+        act(&fake, "accept_invitation", json!({ "user": "sarah" }));
+        let withdraw = request(&fake, Change::Withdraw(in_org("member")));
+        let error = github(&fake).apply(&cx(), &withdraw).await.unwrap_err();
+        assert_eq!((error.kind(), error.hint()), (&ErrorKind::Conflict, RetryHint::Backoff));
+        assert!(fake.with(|fake| fake.member("sarah").is_some()));
+        unchanged(github(&fake).apply(&cx(), &withdraw).await.unwrap());
+    }
 }
 
 /// A gate that goes by the fake's clock and keeps what it hears.

@@ -70,7 +70,11 @@ pub(super) fn admit(fake: &GithubFake, request: &FakeRequest, cx: &mut FakeConte
             cx.set_caller(owner);
             let allowed = needed(request).is_none_or(|(.., wanted)| wanted.iter().any(|scope| scopes.contains(*scope)));
             // What a credential may not do looks as if it were not there, or is refused in words.
-            if allowed { Ok(()) } else { Err(if request.is_read() { not_found() } else { message(403, "Must have admin rights to Repository.") }) }
+            match fake.org.settings.unwritable_status {
+                _ if allowed => Ok(()),
+                status if !request.is_read() && status != 404 => Err(message(status, "Must have admin rights to Repository.")),
+                _ => Err(not_found()),
+            }
         }
         Grantee::Installation(_, expires) if *expires <= cx.now() => Err(message(401, "Bad credentials")),
         Grantee::Installation(id, _) => {

@@ -22,6 +22,8 @@ pub struct GithubSettings {
     pub last_owner_status: u16,
     /// The status for taking somebody from a team who is not in it. The description does not say; 404 unless set.
     pub not_in_team_status: u16,
+    /// The status for what a token may see and not change: 403, or 404, which hides it; 403 unless set.
+    pub unwritable_status: u16,
     /// Secondary limits answer 403, or 429 as both are described; 403 unless set.
     pub secondary_status: u16,
 }
@@ -35,6 +37,7 @@ impl Default for GithubSettings {
             base_permission: "none".to_owned(),
             last_owner_status: 403,
             not_in_team_status: 404,
+            unwritable_status: 403,
             secondary_status: 403,
         }
     }
