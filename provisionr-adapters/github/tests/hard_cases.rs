@@ -331,6 +331,19 @@ async fn a_login_that_went_to_another_person_leads_to_the_same_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_that_somebody_else_registered_is_not_the_person_who_is_gone() {
+    let fake = member().start();
+    let who = AccountQuery::known(sarah(&fake).id).or("login", "sarah");
+    act(&fake, "delete_user", json!({ "user": "sarah" }));
+    assert_eq!(github(&fake).find_account(&cx(), &who).await.unwrap(), Found::None);
+    fake.seed(&json!({ "users": [{ "login": "sarah" }] })).unwrap();
+    let Found::CannotTell(why) = github(&fake).find_account(&cx(), &who).await.unwrap() else { panic!("a stranger was found") };
+    assert!(why.contains("`sarah`") && why.contains("another account"), "{why}");
+    // Who was never linked is found by login as ever.
+    assert!(matches!(github(&fake).find_account(&cx(), &AccountQuery::by("login", "sarah")).await.unwrap(), Found::One(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn not_found_is_no_absence_for_who_may_not_look() {
     let tokens = json!({ "tokens": [{ "token": "ghp_small", "owner": "octo-owner", "scopes": ["repo"] }] });
     let fake = member().seeded(&tokens).start();
