@@ -65,6 +65,20 @@ pub(crate) const COLLABORATORS: &str = concat!(
     " } } } }"
 );
 
+const VIEWER: &str = "query Viewer($org: String!) { organization(login: $org) { viewerCanAdminister } }";
+
+#[derive(serde::Deserialize)]
+struct Viewed {
+    organization: Option<Viewer>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Viewer {
+    #[serde(default)]
+    viewer_can_administer: bool,
+}
+
 #[derive(serde::Deserialize)]
 struct Nodes {
     nodes: Vec<Option<Node>>,
@@ -86,6 +100,8 @@ struct Paged<T> {
 }
 
 pub(crate) const UNSEEN_TEAMS: &str = "secret teams are seen by owners of the organization alone, and the credential is not one's";
+
+pub(crate) const UNSEEN_REPOSITORIES: &str = "the credential does not see every repository of the organization";
 
 const NOT_SEEN: &str = "the team or repository is not to be seen";
 
@@ -198,7 +214,7 @@ impl Github {
             coverage = if member || held { coverage.target(GRANT_REPOSITORY, repository.id) } else { coverage };
         }
         let gap = if !self.sees_all(cx, count).await? {
-            Some("the credential does not see every repository of the organization")
+            Some(UNSEEN_REPOSITORIES)
         } else if !member {
             Some("invitations of people who are not in the organization are listed by repository alone")
         } else {
@@ -213,8 +229,17 @@ impl Github {
         ))
     }
 
+    /// Whether all teams are seen: secret ones are by owners, and by an app that may see members.
+    pub(crate) async fn sees_all_teams(&self, cx: &CallContext) -> Result<bool> {
+        if self.installation.is_some() {
+            return Ok(true);
+        }
+        let found: Viewed = self.graphql(cx, VIEWER, json!({ "org": self.organization })).await?;
+        Ok(found.organization.is_some_and(|organization| organization.viewer_can_administer))
+    }
+
     /// Whether these are all repositories: an app may be installed in some, a token be for some.
-    async fn sees_all(&self, cx: &CallContext, count: usize) -> Result<bool> {
+    pub(crate) async fn sees_all(&self, cx: &CallContext, count: usize) -> Result<bool> {
         if let Some(installation) = &self.installation {
             return Ok(installation.facts(cx).await?.repository_selection == "all");
         }

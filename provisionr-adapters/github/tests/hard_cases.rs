@@ -542,7 +542,7 @@ async fn sweeps_take_the_calls_the_readme_says() {
     let wanted: Vec<_> = (0..50).map(|number| on(&fake, &format!("repository-{number}"), "read")).collect();
     let none = github.observe(&cx(), &sarah(&fake), &Scope::Only(wanted[..1].to_vec())).await.unwrap();
     assert_eq!((none.grants.len(), fake.log().len()), (0, 3));
-    for (kind, calls) in [("add_to_org", 3), ("add_to_team", 1 + 2 * 31), ("grant_repository", 2 + 2 * 121)] {
+    for (kind, calls) in [("add_to_org", 3), ("add_to_team", 2 + 2 * 31), ("grant_repository", 3 + 2 * 121)] {
         fake.clear_log();
         let mut page = PageRequest::first();
         loop {
@@ -553,6 +553,63 @@ async fn sweeps_take_the_calls_the_readme_says() {
         }
         assert_eq!(fake.log().len(), calls, "{kind}");
     }
+}
+
+/// Why a list of all grants of a kind is incomplete, and its targets.
+async fn gaps(github: &Github, cx: &CallContext, kind: &str) -> (bool, bool) {
+    let (mut grants, mut targets) = (false, false);
+    let incomplete = |completeness: &Completeness| matches!(completeness, Completeness::Incomplete(_));
+    let mut page = PageRequest::first().sized(2);
+    loop {
+        let listed = github.list_grants(cx, &ListScope::Kind(kind.into()), &page).await.unwrap();
+        grants |= incomplete(&listed.completeness);
+        let Some(next) = listed.next else { break };
+        page.cursor = Some(next);
+    }
+    page.cursor = None;
+    while kind != "add_to_org" {
+        let listed = github.list_targets(cx, &kind.into(), &page).await.unwrap();
+        targets |= incomplete(&listed.completeness);
+        let Some(next) = listed.next else { break };
+        page.cursor = Some(next);
+    }
+    (grants, targets)
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_say_what_they_do_not_show() {
+    let selected = json!({ "id": 5, "app": GithubFake::APP, "permissions": { "members": "write", "administration": "write", "metadata": "read" },
+                           "selection": "selected" });
+    let world = || ["a", "b", "c", "d"].into_iter().fold(member(), |world, name| world.with_team(name).with_repository(name));
+    let fake = world().seeded(&json!({ "installations": [selected] })).start();
+    let (_, cx) = ear(&fake);
+    let some = GithubConfig::organization(GithubFake::ORG).app(GithubFake::APP, 5, Key).connect("github", &fake.transport()).unwrap();
+    for github in [app(&fake), github(&fake)] {
+        for kind in ["add_to_org", "add_to_team", "grant_repository"] {
+            assert_eq!(gaps(&github, &cx, kind).await, (false, false), "{kind}");
+        }
+    }
+    assert_eq!(gaps(&some, &cx, "grant_repository").await, (true, true));
+    act(&fake, "hide", json!({ "repository": "d" }));
+    act(&fake, "hide", json!({ "team": "d" }));
+    for kind in ["add_to_team", "grant_repository"] {
+        assert_eq!(gaps(&github(&fake), &cx, kind).await, (true, true), "{kind}");
+    }
+    // Who is invited by address may be anybody.
+    for (invitation, kind) in [(json!({}), "add_to_org"), (json!({ "platform": "member" }), "add_to_team")] {
+        let fake = world().seeded(&json!({ "invitations": [{ "email": "new@company.com", "teams": invitation }] })).start();
+        assert!(gaps(&github(&fake), &cx, kind).await.0, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_app_does_nothing() {
+    let suspended = json!({ "installations": [{ "id": 5, "app": GithubFake::APP, "permissions": { "members": "write" }, "suspended": true }] });
+    let fake = member().seeded(&suspended).start();
+    let (_, cx) = ear(&fake);
+    let github = GithubConfig::organization(GithubFake::ORG).app(GithubFake::APP, 5, Key).connect("github", &fake.transport()).unwrap();
+    let error = github.check(&cx).await.unwrap_err();
+    assert!(*error.kind() == ErrorKind::PermissionDenied && error.message().contains("suspended"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -576,7 +633,7 @@ async fn names_are_slugs_names_and_paths() {
 
 #[tokio::test(start_paused = true)]
 async fn lists_show_who_is_invited_and_who_owns() {
-    let fake = world().seeded(&json!({ "repositories": [{ "name": "web", "invitations": { "sarah": "write" } }] })).start();
+    let fake = world().with_user("clerk").seeded(&json!({ "repositories": [{ "name": "web", "invitations": { "sarah": "write" } }] })).start();
     act(&fake, "join_team", json!({ "user": "octo-owner", "team": "platform" }));
     act(&fake, "invite_member", json!({ "user": "sarah", "team": "platform", "role": "maintainer" }));
     let github = github(&fake);
@@ -593,7 +650,8 @@ async fn lists_show_who_is_invited_and_who_owns() {
             page = PageRequest::first().after(next);
         }
     };
-    assert_eq!(list("add_to_org").await, ["octo-owner admin Held", "sarah member Invited"]);
+    act(&fake, "invite_member", json!({ "user": "clerk", "role": "billing_manager" }));
+    assert_eq!(list("add_to_org").await, ["octo-owner admin Held", "sarah member Invited", "clerk billing_manager Invited"]);
     assert_eq!(list("add_to_team").await, ["octo-owner member Held", "octo-owner maintainer Held by rule", "sarah maintainer Invited"]);
     assert_eq!(list("grant_repository").await, ["sarah write Invited"]);
 }

@@ -126,12 +126,12 @@ pub(super) fn membership(org: &Org, of: &GithubUser, cx: &FakeContext) -> Option
 }
 
 pub(super) fn invitation(org: &Org, of: &GithubInvitation, cx: &FakeContext) -> Value {
-    let login = org.users.get(&of.user).map(|user| user.login.as_str());
+    let login = of.user.and_then(|user| org.users.get(&user)).map(|user| user.login.as_str());
     let inviter = cx.caller().and_then(|key| org.user(key)).or_else(|| org.users.values().next());
-    let role = if of.role == "admin" { "admin" } else { "direct_member" };
+    let role = if of.role == "member" { "direct_member" } else { &of.role };
     let (at, why) = of.failed.clone().map_or((None, None), |(at, why)| (Some(time(at)), Some(why)));
     json!({
-        "id": of.id, "node_id": node("OI", of.id), "login": login, "email": null, "role": role, "created_at": time(of.created), "failed_at": at,
+        "id": of.id, "node_id": node("OI", of.id), "login": login, "email": of.email, "role": role, "created_at": time(of.created), "failed_at": at,
         "failed_reason": why, "inviter": inviter.map(|inviter| user(inviter, cx)), "team_count": of.teams.len(), "invitation_source": "member",
         "invitation_teams_url": format!("{}/organizations/{}/invitations/{}/teams", cx.base_url(), org.id, of.id),
     })

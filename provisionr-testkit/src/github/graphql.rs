@@ -228,7 +228,7 @@ impl Thing {
                 Giver::Team(team) => Self::Team(*team),
                 Giver::Organization => Self::Org,
             })),
-            (Self::Invitation(id), "invitee") => Found::One(Some(Self::User(org.invitations.get(id)?.user))),
+            (Self::Invitation(id), "invitee") => Found::One(org.invitations.get(id)?.user.map(Self::User)),
             (Self::Connection(all, _), "nodes" | "edges") => Found::Many(all.iter().cloned().map(Some).collect()),
             (Self::Connection(_, more), "pageInfo") => Found::One(Some(Self::PageInfo(*more))),
             (Self::PageInfo(more), "hasNextPage") => Found::Scalar(more.is_some().into()),

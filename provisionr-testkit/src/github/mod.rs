@@ -41,9 +41,11 @@ use crate::system::FakeSystem;
 ///   "members": [{ "user": "sarah", "role": "member", "enterprise_teams": [] }],
 ///   "teams": [{ "name": "Platform", "parent": null, "members": { "sarah": "maintainer" }, "repositories": { "api": "write" }, "idp_groups": [] }],
 ///   "repositories": [{ "name": "api", "collaborators": { "sarah": "read" }, "invitations": { "guest": "write" } }],
-///   "invitations": [{ "user": "new", "role": "member", "teams": { "platform": "member" }, "failed": "Invitation expired" }],
+///   "invitations": [{ "user": "new", "role": "member", "teams": { "platform": "member" }, "failed": "Invitation expired" },
+///                   { "email": "new@company.com", "role": "billing_manager" }],
 ///   "tokens": [{ "token": "…", "owner": "octo-owner", "scopes": ["read:org"] }],
-///   "installations": [{ "id": 7, "app": "Iv1.app", "permissions": { "members": "write", "administration": "write", "metadata": "read" } }],
+///   "installations": [{ "id": 7, "app": "Iv1.app", "permissions": { "members": "write", "administration": "write", "metadata": "read" },
+///                       "selection": "all", "suspended": false }],
 ///   "limits": [{ "units": 5000, "per_ms": 3600000 }]
 /// }
 /// ```

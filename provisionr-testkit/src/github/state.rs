@@ -75,9 +75,11 @@ pub struct GithubMember {
 pub struct GithubInvitation {
     /// Its id.
     pub id: u64,
-    /// Who is invited.
-    pub user: u64,
-    /// `admin` or `member`.
+    /// Who is invited; none for who was invited by address.
+    pub user: Option<u64>,
+    /// The address, for who was invited by one.
+    pub email: Option<String>,
+    /// `admin`, `member` or `billing_manager`.
     pub role: String,
     /// Teams they will be in, and as what.
     pub teams: BTreeMap<u64, String>,
@@ -166,7 +168,7 @@ impl Org {
     }
 
     pub(super) fn pending(&self, user: u64) -> Option<&GithubInvitation> {
-        self.invitations.values().find(|invitation| invitation.user == user && invitation.failed.is_none())
+        self.invitations.values().find(|invitation| invitation.user == Some(user) && invitation.failed.is_none())
     }
 
     pub(super) fn is_admin(&self, user: u64) -> bool {
@@ -202,11 +204,12 @@ impl Org {
 
     /// Makes an invited person a member, with their teams.
     pub(super) fn accept(&mut self, invitation: u64) -> Option<GithubInvitation> {
+        let user = self.invitations.get(&invitation)?.user?;
         let invitation = self.invitations.remove(&invitation)?;
-        self.members.insert(invitation.user, GithubMember { role: invitation.role.clone(), direct: true, enterprise_teams: BTreeSet::new() });
+        self.members.insert(user, GithubMember { role: invitation.role.clone(), direct: true, enterprise_teams: BTreeSet::new() });
         for (team, role) in &invitation.teams {
             if let Some(team) = self.teams.get_mut(team) {
-                team.members.insert(invitation.user, role.clone());
+                team.members.insert(user, role.clone());
             }
         }
         Some(invitation)
