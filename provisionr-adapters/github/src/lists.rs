@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Github;
+use crate::errors::takes_too_long;
 use crate::look::{COLLABORATORS, UNSEEN_REPOSITORIES, UNSEEN_TEAMS};
 use crate::orgs::{ADD_TO_ORG, entitlement, paging};
 use crate::repositories::{GRANT_REPOSITORY, collaborator_grants, invitation_grant};
@@ -271,9 +272,14 @@ impl Github {
     }
 
     async fn repository_rows(&self, cx: &CallContext, target: &TargetId, page: &PageRequest) -> Result<Page<Grant>> {
-        let first = page.size.unwrap_or(100).clamp(1, 100);
-        let variables = json!({ "id": target, "first": first, "cursor": page.cursor.as_ref().map(Cursor::as_str) });
-        let found: OneRepository = self.graphql(cx, COLLABORATORS, variables).await?;
+        let mut first = page.size.unwrap_or(100).clamp(1, 100);
+        let found: OneRepository = loop {
+            let variables = json!({ "id": target, "first": first, "cursor": page.cursor.as_ref().map(Cursor::as_str) });
+            match self.graphql(cx, COLLABORATORS, variables).await {
+                Err(error) if takes_too_long(&error) && first > 1 => first /= 2,
+                found => break found?,
+            }
+        };
         let repository = found.node.ok_or_else(|| AdapterError::target_not_found("the repository is not there, or not to be seen"))?;
         let Some(collaborators) = repository.collaborators else {
             return Err(AdapterError::permission_denied("the collaborators of the repository are not to be seen"));

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::Github;
+use crate::errors::takes_too_long;
 use crate::orgs::ADD_TO_ORG;
 use crate::repositories::GRANT_REPOSITORY;
 use crate::teams::ADD_TO_TEAM;
@@ -18,8 +19,8 @@ macro_rules! team_fields {
     () => {
         "id slug organization { login } \
          immediate: members(first: 100, query: $login, membership: IMMEDIATE) { pageInfo { hasNextPage endCursor } edges { role node { databaseId } } } \
-         below: members(first: 100, query: $login, membership: CHILD_TEAM) { edges { role node { databaseId } } } \
-         invitations(first: 100) { nodes { invitee { databaseId } } }"
+         below: members(first: 100, query: $login, membership: CHILD_TEAM) { pageInfo { hasNextPage endCursor } edges { role node { databaseId } } } \
+         invitations(first: 100) { pageInfo { hasNextPage endCursor } nodes { invitee { databaseId } } }"
     };
 }
 
@@ -31,7 +32,11 @@ macro_rules! source_fields {
 
 macro_rules! repository_fields {
     () => {
-        concat!("id name owner { login } collaborators(first: 100, login: $login, affiliation: ALL) { ", source_fields!(), " }")
+        concat!(
+            "id name owner { login } collaborators(first: 100, login: $login, affiliation: ALL) { pageInfo { hasNextPage endCursor } ",
+            source_fields!(),
+            " }"
+        )
     };
 }
 
@@ -44,15 +49,15 @@ const NODES: &str = concat!(
 );
 
 const TEAMS: &str = concat!(
-    "query Teams($org: String!, $login: String!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
-     page: teams(first: 100, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
+    "query Teams($org: String!, $login: String!, $first: Int!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
+     page: teams(first: $first, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
     team_fields!(),
     " } } } }"
 );
 
 const REPOSITORIES: &str = concat!(
-    "query Repositories($org: String!, $login: String!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
-     page: repositories(first: 100, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
+    "query Repositories($org: String!, $login: String!, $first: Int!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
+     page: repositories(first: $first, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
     repository_fields!(),
     " } } } }"
 );
@@ -114,9 +119,17 @@ impl Github {
 
     /// Teams and repositories by their node ids, with what the person has there.
     async fn nodes(&self, cx: &CallContext, ids: &[String], user: &User) -> Result<Vec<Option<Node>>> {
-        let mut nodes = Vec::new();
-        for ids in ids.chunks(50) {
-            let found: Nodes = self.graphql(cx, NODES, json!({ "ids": ids, "login": user.login })).await?;
+        let (mut nodes, mut left, mut size) = (Vec::new(), ids, 50);
+        while !left.is_empty() {
+            let (ids, rest) = left.split_at(size.min(left.len()));
+            let found: Nodes = match self.graphql(cx, NODES, json!({ "ids": ids, "login": user.login })).await {
+                Err(error) if takes_too_long(&error) && ids.len() > 1 => {
+                    size = ids.len() / 2;
+                    continue;
+                }
+                found => found?,
+            };
+            left = rest;
             if found.nodes.len() != ids.len() {
                 return Err(AdapterError::protocol("more or fewer nodes were answered than were asked for"));
             }
@@ -131,9 +144,16 @@ impl Github {
 
     /// All teams, or all repositories, with what the person has there; and whether the credential is an owner's.
     async fn everywhere<T: DeserializeOwned>(&self, cx: &CallContext, query: &str, user: &User) -> Result<(Vec<T>, bool)> {
-        let (mut all, mut cursor) = (Vec::new(), None::<String>);
+        let (mut all, mut cursor, mut first) = (Vec::new(), None::<String>, 100);
         loop {
-            let found: InOrganization<T> = self.graphql(cx, query, json!({ "org": self.organization, "login": user.login, "cursor": cursor })).await?;
+            let variables = json!({ "org": self.organization, "login": user.login, "first": first, "cursor": cursor });
+            let found: InOrganization<T> = match self.graphql(cx, query, variables).await {
+                Err(error) if takes_too_long(&error) && first > 1 => {
+                    first /= 2;
+                    continue;
+                }
+                found => found?,
+            };
             let found = found.organization.ok_or_else(|| AdapterError::not_found_unclear("the organization is not to be seen"))?;
             let (page, owner) = (found.page, found.viewer_can_administer);
             let next = page.next().map(str::to_owned);

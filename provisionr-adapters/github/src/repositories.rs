@@ -71,7 +71,11 @@ impl Github {
             return Err(AdapterError::permission_denied("the collaborators of the repository are not to be seen"));
         };
         let theirs = collaborators.edges.iter().find(|edge| edge.node.database_id == Some(user.id));
-        theirs.map_or_else(|| Ok(Vec::new()), |edge| collaborator_grants(&repository.id, edge))
+        match theirs {
+            Some(edge) => collaborator_grants(&repository.id, edge),
+            None if collaborators.next().is_some() => Err(AdapterError::protocol("more collaborators than are shown answer to one login")),
+            None => Ok(Vec::new()),
+        }
     }
 
     pub(crate) async fn repository_invitations(&self, cx: &CallContext, name: &str) -> Result<Vec<RepositoryInvitation>> {

@@ -245,6 +245,42 @@ async fn who_is_in_a_team_below_is_not_taken_from_the_one_above() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_behind_the_end_of_a_page_is_seen_or_asked_for_and_never_absent() {
+    let page = |world: GithubFake| world.with_settings(|settings| settings.page_size = 1);
+    // Of open invitations of a team hers is not among the first.
+    let fake = page(world().with_user("another")).start();
+    for user in ["another", "sarah"] {
+        act(&fake, "invite_member", json!({ "user": user, "team": "platform" }));
+    }
+    let wanted = in_team(&fake, "platform", "member");
+    assert_eq!(seen(&fake, &wanted).await, [Grant::direct(sarah(&fake).id, wanted.clone()).in_state(GrantState::Invited)]);
+    // Members are searched by a part of their login: she is not among the first who answer to it.
+    let seed = json!({ "teams": [{ "name": "Platform API", "parent": "platform", "members": { "old-sarah": "member", "sarah": "member" } }] });
+    let fake = page(GithubFake::new().with_member("old-sarah", "member").with_member("sarah", "member").with_team("platform").seeded(&seed)).start();
+    let scope = Scope::Only(vec![in_team(&fake, "platform", "member")]);
+    assert_eq!(*github(&fake).observe(&cx(), &sarah(&fake), &scope).await.unwrap_err().kind(), ErrorKind::Protocol);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_asked_for_in_smaller_parts() {
+    let world = (0..20).fold(member(), |world, number| world.with_repository(&format!("repository-{number}")).with_team(&format!("team-{number}")));
+    let fake = world.with_settings(|settings| settings.graphql_at_once = Some(12)).start();
+    act(&fake, "add_collaborator", json!({ "user": "sarah", "repository": "repository-19", "role": "write" }));
+    let all = github(&fake).observe(&cx(), &sarah(&fake), &Scope::All).await.unwrap();
+    assert_eq!((all.grants.len(), all.coverage.gaps().count()), (2, 0));
+    let wanted = (0..20).map(|number| on(&fake, &format!("repository-{number}"), "write")).collect();
+    assert_eq!(github(&fake).observe(&cx(), &sarah(&fake), &Scope::Only(wanted)).await.unwrap().grants.len(), 1);
+    let target = on(&fake, "repository-19", "write").target;
+    let listed = github(&fake).list_grants(&cx(), &ListScope::Target("grant_repository".into(), target), &PageRequest::first()).await.unwrap();
+    assert_eq!(listed.items.len(), 1);
+    // An outage is none of this, and an error at once.
+    fake.clear_log();
+    fake.fault(Fault::status(503).on("POST", "/graphql").always());
+    assert_eq!(*github(&fake).observe(&cx(), &sarah(&fake), &Scope::All).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(fake.requests("POST", "/graphql").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_left_a_team_meanwhile_is_no_error_in_either_answer() {
     for status in [404, 204] {
         let fake = member().with_settings(|settings| settings.not_in_team_status = status).start();

@@ -24,6 +24,8 @@ pub struct GithubSettings {
     pub not_in_team_status: u16,
     /// The status for what a token may see and not change: 403, or 404, which hides it; 403 unless set.
     pub unwritable_status: u16,
+    /// Nodes a query over GraphQL may ask for at once before it takes too long, and is answered 502; without limit unless set.
+    pub graphql_at_once: Option<usize>,
     /// Secondary limits answer 403, or 429 as both are described; 403 unless set.
     pub secondary_status: u16,
 }
@@ -38,6 +40,7 @@ impl Default for GithubSettings {
             last_owner_status: 403,
             not_in_team_status: 404,
             unwritable_status: 403,
+            graphql_at_once: None,
             secondary_status: 403,
         }
     }
