@@ -77,9 +77,12 @@ impl Github {
             return self.find_managed(cx, enterprise, who).await;
         }
         for key in who.keys.iter().filter(|key| key.name == "login") {
-            if let Some(user) = self.user_by_login(cx, &key.value).await? {
-                return Ok(Found::One(user.account()));
-            }
+            let Some(user) = self.user_by_login(cx, &key.value).await? else { continue };
+            // Logins are free for others once an account is gone.
+            return Ok(match &who.known {
+                Some(gone) => Found::CannotTell(format!("the account {gone} is gone from GitHub, and the login `{}` is another account's now", key.value)),
+                None => Found::One(user.account()),
+            });
         }
         if let Some(key) = who.keys.iter().find(|key| key.name != "login") {
             return Ok(Found::CannotTell(format!("users are not found by `{}`: map `login` to the attribute that has their login", key.name)));

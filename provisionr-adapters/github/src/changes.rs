@@ -16,6 +16,16 @@ pub(crate) fn invited() -> Wait {
     Wait::new(WaitReason::InvitationSent, ACCEPTED).with_ticket(INVITED)
 }
 
+/// GitHub says "not found" to who may not write as well: what a removal did not find and a look still shows is refused.
+/// <https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api#404-not-found-for-an-existing-resource>
+pub(crate) fn still_there() -> AdapterError {
+    AdapterError::permission_denied("it is there, and GitHub answers as if it were not: the credential may see it and may not take it away")
+}
+
+pub(crate) fn answered_meanwhile() -> AdapterError {
+    AdapterError::conflict("the invitation was answered or taken back meanwhile")
+}
+
 /// The outcome of a grant that is there now.
 pub(crate) fn granted(receipt: Receipt, grant: Grant) -> Outcome {
     let open = grant.state == GrantState::Invited;

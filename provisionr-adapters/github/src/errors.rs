@@ -19,6 +19,8 @@ pub(crate) const SCIM: &str = "scim";
 pub(crate) const PROVISION: &str = "scim.provision";
 /// Who provisioned users are.
 pub(crate) const IDENTITIES: &str = "identities";
+/// A query over GraphQL took longer than GitHub lets it.
+const TOO_LONG: &str = "query_takes_too_long";
 /// What may go out in 24 hours has gone out.
 const INVITATIONS: &str = "invitation_cap";
 
@@ -50,6 +52,7 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
     let words = words(&body);
     let text = words.as_deref().unwrap_or_default().to_lowercase();
     let error = match status.as_u16() {
+        502 | 504 if graphql => AdapterError::unavailable(format!("the system answered {}", status.as_u16())).with_code(TOO_LONG),
         403 | 429 if status == StatusCode::TOO_MANY_REQUESTS || answer.reading().pause.is_some() || text.contains("rate limit") => limited(answer),
         // <https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects>
         301 | 302 | 307 | 308 => AdapterError::invalid_config("the organization or repository has another name now: name it anew"),
@@ -81,8 +84,17 @@ fn in_graphql(answer: &Answer) -> Option<AdapterError> {
         "RATE_LIMITED" | "RATE_LIMIT" => limited(answer),
         "FORBIDDEN" | "INSUFFICIENT_SCOPES" => AdapterError::permission_denied(format!("the system answered with success, and says: {words}")),
         _ if words.to_lowercase().contains("rate limit") => limited(answer),
+        "" if words.to_lowercase().contains("timeout") => {
+            AdapterError::unavailable(format!("the system answered with success, and says: {words}")).with_code(TOO_LONG)
+        }
         code => AdapterError::unavailable(format!("the system answered with success, and says: {words}")).with_code(code),
     })
+}
+
+/// Whether less would be answered where so much was not: what asks for fewer is another question, and no repeat.
+/// <https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#timeouts>
+pub(crate) fn takes_too_long(error: &AdapterError) -> bool {
+    error.code() == Some(TOO_LONG)
 }
 
 fn codes(body: &Value) -> impl Iterator<Item = &str> {

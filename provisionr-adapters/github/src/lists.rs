@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use provisionr_http::path;
 use provisionr_sdk::{
-    Account, AccountState, AdapterError, CallContext, Cursor, Grant, GrantState, ListScope, Page, PageRequest, Resolution, Resolved, Result, Scope, Source,
-    Target, TargetId, TargetName,
+    Account, AccountState, AdapterError, CallContext, Completeness, Cursor, Grant, GrantState, ListScope, Page, PageRequest, Resolution, Resolved, Result,
+    Scope, Source, Target, TargetId, TargetName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Github;
-use crate::look::{COLLABORATORS, UNSEEN_TEAMS};
+use crate::errors::takes_too_long;
+use crate::look::{COLLABORATORS, UNSEEN_REPOSITORIES, UNSEEN_TEAMS};
 use crate::orgs::{ADD_TO_ORG, entitlement, paging};
 use crate::repositories::{GRANT_REPOSITORY, collaborator_grants, invitation_grant};
 use crate::teams::{ADD_TO_TEAM, owners};
@@ -35,6 +36,13 @@ struct Collaborators {
     #[serde(default)]
     name: String,
     collaborators: Option<Connection<CollaboratorEdge>>,
+}
+
+const UNKNOWN: &str = "somebody is invited whose account is not known: by address, or by a login that is gone";
+
+/// As what an invitation invites, in the words of memberships.
+fn role_of(invitation: &OrgInvitation) -> &str {
+    if invitation.role == "direct_member" { "member" } else { &invitation.role }
 }
 
 fn stale() -> AdapterError {
@@ -111,12 +119,25 @@ impl Github {
                 for row in &rows.items {
                     items.push(self.team_target(cx, row).await?);
                 }
-                Ok(Page { items, next: rows.next, completeness: rows.completeness })
+                let whole = rows.next.is_some() || self.sees_all_teams(cx).await?;
+                let page = Page { items, next: rows.next, completeness: rows.completeness };
+                Ok(if whole { page } else { page.incomplete(UNSEEN_TEAMS) })
             }
             GRANT_REPOSITORY => {
+                // How many there were before this page tells at the end whether there are more than are seen.
+                let (before, within) = match &page.cursor {
+                    None => (0, None),
+                    Some(cursor) => {
+                        cursor.as_str().split_once(' ').and_then(|(count, rest)| Some((count.parse().ok()?, Some(rest.into())))).ok_or_else(stale)?
+                    }
+                };
                 let request = self.client.get(path!["orgs", self.organization, "repos"]).query("sort", "created").query("direction", "asc");
-                let rows = request.page::<RepositoryRow>(cx, page, &paging()).await?;
-                Ok(rows.map(|row| Target::new(row.node_id, row.name)))
+                let rows = request.page::<RepositoryRow>(cx, &PageRequest { cursor: within, size: page.size }, &paging()).await?;
+                let count: usize = before + rows.items.len();
+                let whole = rows.next.is_some() || self.sees_all(cx, count).await?;
+                let mut page = rows.map(|row| Target::new(row.node_id, row.name));
+                page.next = page.next.map(|next| format!("{count} {next}").into());
+                Ok(if whole { page } else { page.incomplete(UNSEEN_REPOSITORIES) })
             }
             other => Err(AdapterError::unsupported(other)),
         }
@@ -154,10 +175,11 @@ impl Github {
     }
 
     async fn all_grants(&self, cx: &CallContext, kind: &str, mut at: Position, size: Option<u32>) -> Result<Page<Grant>> {
+        let mut targets = Completeness::Complete;
         if at.left.is_empty() {
             let page = self.targets(cx, kind, &PageRequest { cursor: at.targets.take(), size: None }).await?;
             at.left = page.items.into_iter().map(|target| (target.id.as_str().to_owned(), target.name.as_str().to_owned())).collect();
-            at.targets = page.next;
+            (at.targets, targets) = (page.next, page.completeness);
         }
         let within = PageRequest { cursor: at.grants.take(), size };
         let mut page = match at.left.first().cloned() {
@@ -171,7 +193,10 @@ impl Github {
         }
         let more = at.grants.is_some() || !at.left.is_empty() || at.targets.is_some();
         page.next = more.then(|| serde_json::to_string(&at).ok()).flatten().map(Cursor::from);
-        Ok(page)
+        Ok(match targets {
+            Completeness::Incomplete(why) => page.incomplete(why),
+            _ => page,
+        })
     }
 
     /// Owners, then members, then who is invited: rows do not say which they are.
@@ -184,14 +209,16 @@ impl Github {
             "member" => "invited",
             "invited" => {
                 let rows = self.client.get(path!["orgs", self.organization, "invitations"]).page::<OrgInvitation>(cx, &inner, &paging()).await?;
-                let mut items = Vec::new();
+                let (mut items, mut unknown) = (Vec::new(), false);
                 for row in &rows.items {
-                    // Who was invited by address has no account yet.
-                    let Some(user) = self.invitee(cx, row.login.as_deref()).await? else { continue };
-                    let role = if row.role == "admin" { "admin" } else { "member" };
-                    items.push(Grant::direct(user.id.to_string(), entitlement(ADD_TO_ORG, target, role)).in_state(GrantState::Invited));
+                    let Some(user) = self.invitee(cx, row.login.as_deref()).await? else {
+                        unknown = true;
+                        continue;
+                    };
+                    items.push(Grant::direct(user.id.to_string(), entitlement(ADD_TO_ORG, target, role_of(row))).in_state(GrantState::Invited));
                 }
-                return Ok(Page { items, next: rows.next.map(|next| format!("invited {next}").into()), completeness: rows.completeness });
+                let page = Page { items, next: rows.next.map(|next| format!("invited {next}").into()), completeness: rows.completeness };
+                return Ok(if unknown { page.incomplete(UNKNOWN) } else { page });
             }
             _ => return Err(stale()),
         };
@@ -224,10 +251,14 @@ impl Github {
                 role => items.push(grant(row.id, role)),
             }
         }
+        let mut unknown = false;
         if rows.next.is_none() {
             let open: Vec<OrgInvitation> = self.client.get(place.clone().segment("invitations")).all(cx, &paging()).await?;
             for row in &open {
-                let Some(user) = self.invitee(cx, row.login.as_deref()).await? else { continue };
+                let Some(user) = self.invitee(cx, row.login.as_deref()).await? else {
+                    unknown = true;
+                    continue;
+                };
                 let shown = self.client.get(place.clone().segment("memberships").segment(&user.login)).send_if_found(cx).await?;
                 let shown = shown.map(|answer| answer.json::<TeamMembership>()).transpose()?;
                 items.extend(shown.filter(|shown| shown.state == "pending").map(|shown| grant(user.id, &shown.role).in_state(GrantState::Invited)));
@@ -236,13 +267,19 @@ impl Github {
         if let Some(owner) = self.team_owner_if_synced(cx, slug).await? {
             items.iter_mut().filter(|grant| grant.source == Source::Direct).for_each(|grant| grant.source = Source::Owned(owner.clone()));
         }
-        Ok(Page { items, next: rows.next, completeness: rows.completeness })
+        let page = Page { items, next: rows.next, completeness: rows.completeness };
+        Ok(if unknown { page.incomplete(UNKNOWN) } else { page })
     }
 
     async fn repository_rows(&self, cx: &CallContext, target: &TargetId, page: &PageRequest) -> Result<Page<Grant>> {
-        let first = page.size.unwrap_or(100).clamp(1, 100);
-        let variables = json!({ "id": target, "first": first, "cursor": page.cursor.as_ref().map(Cursor::as_str) });
-        let found: OneRepository = self.graphql(cx, COLLABORATORS, variables).await?;
+        let mut first = page.size.unwrap_or(100).clamp(1, 100);
+        let found: OneRepository = loop {
+            let variables = json!({ "id": target, "first": first, "cursor": page.cursor.as_ref().map(Cursor::as_str) });
+            match self.graphql(cx, COLLABORATORS, variables).await {
+                Err(error) if takes_too_long(&error) && first > 1 => first /= 2,
+                found => break found?,
+            }
+        };
         let repository = found.node.ok_or_else(|| AdapterError::target_not_found("the repository is not there, or not to be seen"))?;
         let Some(collaborators) = repository.collaborators else {
             return Err(AdapterError::permission_denied("the collaborators of the repository are not to be seen"));

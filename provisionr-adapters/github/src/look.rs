@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::{Github, gone};
+use crate::errors::takes_too_long;
 use crate::orgs::ADD_TO_ORG;
 use crate::repositories::GRANT_REPOSITORY;
 use crate::teams::ADD_TO_TEAM;
@@ -18,8 +19,8 @@ macro_rules! team_fields {
     () => {
         "id slug organization { login } \
          immediate: members(first: 100, query: $login, membership: IMMEDIATE) { pageInfo { hasNextPage endCursor } edges { role node { databaseId } } } \
-         below: members(first: 100, query: $login, membership: CHILD_TEAM) { edges { role node { databaseId } } } \
-         invitations(first: 100) { nodes { invitee { databaseId } } }"
+         below: members(first: 100, query: $login, membership: CHILD_TEAM) { pageInfo { hasNextPage endCursor } edges { role node { databaseId } } } \
+         invitations(first: 100) { pageInfo { hasNextPage endCursor } nodes { invitee { databaseId } } }"
     };
 }
 
@@ -31,7 +32,11 @@ macro_rules! source_fields {
 
 macro_rules! repository_fields {
     () => {
-        concat!("id name owner { login } collaborators(first: 100, login: $login, affiliation: ALL) { ", source_fields!(), " }")
+        concat!(
+            "id name owner { login } collaborators(first: 100, login: $login, affiliation: ALL) { pageInfo { hasNextPage endCursor } ",
+            source_fields!(),
+            " }"
+        )
     };
 }
 
@@ -44,15 +49,15 @@ const NODES: &str = concat!(
 );
 
 const TEAMS: &str = concat!(
-    "query Teams($org: String!, $login: String!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
-     page: teams(first: 100, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
+    "query Teams($org: String!, $login: String!, $first: Int!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
+     page: teams(first: $first, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
     team_fields!(),
     " } } } }"
 );
 
 const REPOSITORIES: &str = concat!(
-    "query Repositories($org: String!, $login: String!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
-     page: repositories(first: 100, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
+    "query Repositories($org: String!, $login: String!, $first: Int!, $cursor: String) { organization(login: $org) { viewerCanAdminister \
+     page: repositories(first: $first, after: $cursor) { pageInfo { hasNextPage endCursor } nodes { ",
     repository_fields!(),
     " } } } }"
 );
@@ -64,6 +69,20 @@ pub(crate) const COLLABORATORS: &str = concat!(
     source_fields!(),
     " } } } }"
 );
+
+const VIEWER: &str = "query Viewer($org: String!) { organization(login: $org) { viewerCanAdminister } }";
+
+#[derive(serde::Deserialize)]
+struct Viewed {
+    organization: Option<Viewer>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Viewer {
+    #[serde(default)]
+    viewer_can_administer: bool,
+}
 
 #[derive(serde::Deserialize)]
 struct Nodes {
@@ -87,6 +106,8 @@ struct Paged<T> {
 
 pub(crate) const UNSEEN_TEAMS: &str = "secret teams are seen by owners of the organization alone, and the credential is not one's";
 
+pub(crate) const UNSEEN_REPOSITORIES: &str = "the credential does not see every repository of the organization";
+
 const NOT_SEEN: &str = "the team or repository is not to be seen";
 
 pub(crate) async fn graphql<T: DeserializeOwned>(client: &HttpClient, cx: &CallContext, query: &str, variables: Value) -> Result<T> {
@@ -102,9 +123,17 @@ impl Github {
 
     /// Teams and repositories by their node ids, with what the person has there.
     async fn nodes(&self, cx: &CallContext, ids: &[String], user: &User) -> Result<Vec<Option<Node>>> {
-        let mut nodes = Vec::new();
-        for ids in ids.chunks(50) {
-            let found: Nodes = self.graphql(cx, NODES, json!({ "ids": ids, "login": user.login })).await?;
+        let (mut nodes, mut left, mut size) = (Vec::new(), ids, 50);
+        while !left.is_empty() {
+            let (ids, rest) = left.split_at(size.min(left.len()));
+            let found: Nodes = match self.graphql(cx, NODES, json!({ "ids": ids, "login": user.login })).await {
+                Err(error) if takes_too_long(&error) && ids.len() > 1 => {
+                    size = ids.len() / 2;
+                    continue;
+                }
+                found => found?,
+            };
+            left = rest;
             if found.nodes.len() != ids.len() {
                 return Err(AdapterError::protocol("more or fewer nodes were answered than were asked for"));
             }
@@ -119,9 +148,16 @@ impl Github {
 
     /// All teams, or all repositories, with what the person has there; and whether the credential is an owner's.
     async fn everywhere<T: DeserializeOwned>(&self, cx: &CallContext, query: &str, user: &User) -> Result<(Vec<T>, bool)> {
-        let (mut all, mut cursor) = (Vec::new(), None::<String>);
+        let (mut all, mut cursor, mut first) = (Vec::new(), None::<String>, 100);
         loop {
-            let found: InOrganization<T> = self.graphql(cx, query, json!({ "org": self.organization, "login": user.login, "cursor": cursor })).await?;
+            let variables = json!({ "org": self.organization, "login": user.login, "first": first, "cursor": cursor });
+            let found: InOrganization<T> = match self.graphql(cx, query, variables).await {
+                Err(error) if takes_too_long(&error) && first > 1 => {
+                    first /= 2;
+                    continue;
+                }
+                found => found?,
+            };
             let found = found.organization.ok_or_else(|| AdapterError::not_found_unclear("the organization is not to be seen"))?;
             let (page, owner) = (found.page, found.viewer_can_administer);
             let next = page.next().map(str::to_owned);
@@ -203,7 +239,7 @@ impl Github {
             coverage = if member || held { coverage.target(GRANT_REPOSITORY, repository.id) } else { coverage };
         }
         let gap = if !self.sees_all(cx, count).await? {
-            Some("the credential does not see every repository of the organization")
+            Some(UNSEEN_REPOSITORIES)
         } else if !member {
             Some("invitations of people who are not in the organization are listed by repository alone")
         } else {
@@ -218,8 +254,17 @@ impl Github {
         ))
     }
 
+    /// Whether all teams are seen: secret ones are by owners, and by an app that may see members.
+    pub(crate) async fn sees_all_teams(&self, cx: &CallContext) -> Result<bool> {
+        if self.installation.is_some() {
+            return Ok(true);
+        }
+        let found: Viewed = self.graphql(cx, VIEWER, json!({ "org": self.organization })).await?;
+        Ok(found.organization.is_some_and(|organization| organization.viewer_can_administer))
+    }
+
     /// Whether these are all repositories: an app may be installed in some, a token be for some.
-    async fn sees_all(&self, cx: &CallContext, count: usize) -> Result<bool> {
+    pub(crate) async fn sees_all(&self, cx: &CallContext, count: usize) -> Result<bool> {
         if let Some(installation) = &self.installation {
             return Ok(installation.facts(cx).await?.repository_selection == "all");
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Github;
-use crate::changes::{Step, granted};
+use crate::changes::{Step, answered_meanwhile, granted, still_there};
 use crate::wire::{Membership, OrgInvitation, User};
 
 pub(crate) const ADD_TO_ORG: &str = "add_to_org";
@@ -22,9 +22,10 @@ pub struct OrgMembership {
     pub role: String,
 }
 
-/// `Link` leads on. <https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api>
+/// `Link` leads on, by ids in the place of names: from `/orgs/company/teams` to `/organizations/900/teams`.
+/// <https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api>
 pub(crate) fn paging() -> Paging {
-    Paging::link().sized("per_page", 100)
+    Paging::link_query().sized("per_page", 100)
 }
 
 pub(crate) fn entitlement(kind: &str, target: impl Into<TargetId>, role: &str) -> Entitlement {
@@ -113,10 +114,17 @@ impl Github {
             Step::Done(outcome) => return Ok(outcome),
             Step::Go(receipt, state) => (receipt, state),
         };
+        if matches!(request.change, Change::Withdraw(_)) {
+            return self.cancel_invitation(cx, &user, receipt).await;
+        }
         let answer = match self.client.delete(path!["orgs", self.organization, "memberships", user.login]).send(cx).await {
             Ok(answer) => answer,
-            // It was there a moment ago, and the credential saw it.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => return Ok(Outcome::Unchanged(Receipt::new().before_absent())),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => {
+                return match self.membership(cx, &user).await? {
+                    None => Ok(Outcome::Unchanged(Receipt::new())),
+                    Some(_) => Err(still_there()),
+                };
+            }
             Err(error) => return Err(self.why_not(cx, &user, error).await),
         };
         answer.empty()?;
@@ -126,6 +134,29 @@ impl Github {
             receipt
         };
         Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
+    }
+
+    async fn open_invitation(&self, cx: &CallContext, user: &User) -> Result<Option<u64>> {
+        let open: Vec<OrgInvitation> = self.client.get(path!["orgs", self.organization, "invitations"]).all(cx, &paging()).await?;
+        let theirs = open.iter().find(|one| one.login.as_deref().is_some_and(|login| login.eq_ignore_ascii_case(&user.login)));
+        Ok(theirs.map(|invitation| invitation.id))
+    }
+
+    /// By its own id: `DELETE` of a membership takes a whole membership from who accepts meanwhile.
+    /// <https://docs.github.com/rest/orgs/members#cancel-an-organization-invitation>
+    async fn cancel_invitation(&self, cx: &CallContext, user: &User, receipt: Receipt) -> Result<Outcome> {
+        let id = self.open_invitation(cx, user).await?.ok_or_else(answered_meanwhile)?;
+        match self.client.delete(path!["orgs", self.organization, "invitations", id.to_string()]).send(cx).await {
+            Ok(answer) => {
+                answer.empty()?;
+                Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => {
+                let open = self.open_invitation(cx, user).await?;
+                Err(if open == Some(id) { still_there() } else { answered_meanwhile() })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What became of an invitation that is open no more, and was not accepted.

@@ -2,12 +2,12 @@
 
 use http::StatusCode;
 use provisionr_http::{Path, path};
-use provisionr_sdk::{AdapterError, CallContext, Entitlement, ErrorKind, Grant, GrantState, Outcome, Owner, Request, Result, Source};
+use provisionr_sdk::{AdapterError, CallContext, Entitlement, ErrorKind, Grant, GrantState, Outcome, Owner, Receipt, Request, Result, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Github;
-use crate::changes::{Step, granted};
+use crate::changes::{Step, answered_meanwhile, granted, still_there};
 use crate::orgs::{entitlement, paging};
 use crate::wire::{CollaboratorEdge, Node, PermissionSource, RepositoryInvitation, RepositoryNode, User};
 
@@ -71,7 +71,11 @@ impl Github {
             return Err(AdapterError::permission_denied("the collaborators of the repository are not to be seen"));
         };
         let theirs = collaborators.edges.iter().find(|edge| edge.node.database_id == Some(user.id));
-        theirs.map_or_else(|| Ok(Vec::new()), |edge| collaborator_grants(&repository.id, edge))
+        match theirs {
+            Some(edge) => collaborator_grants(&repository.id, edge),
+            None if collaborators.next().is_some() => Err(AdapterError::protocol("more collaborators than are shown answer to one login")),
+            None => Ok(Vec::new()),
+        }
     }
 
     pub(crate) async fn repository_invitations(&self, cx: &CallContext, name: &str) -> Result<Vec<RepositoryInvitation>> {
@@ -150,9 +154,16 @@ impl Github {
                 answer.empty()?;
                 Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
             }
-            // An invitation that was seen has just been answered, or taken back: which, the next look tells.
-            Err(error) if invitation.is_some() && matches!(error.kind(), ErrorKind::NotFound(_)) => {
-                Err(AdapterError::conflict("the invitation was answered or taken back meanwhile"))
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => {
+                let now = self.repository(cx, unwanted, &user).await?;
+                let now = now.ok_or_else(|| AdapterError::not_found_unclear("the repository is not to be seen"))?;
+                let (now, open) = self.with_invitation(cx, &now, &user).await?;
+                let there = now.iter().any(|grant| grant.source == Source::Direct);
+                match invitation {
+                    Some(_) if open != invitation => Err(answered_meanwhile()),
+                    None if !there => Ok(Outcome::Unchanged(Receipt::new())),
+                    _ => Err(still_there()),
+                }
             }
             Err(error) => Err(error),
         }

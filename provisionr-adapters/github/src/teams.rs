@@ -1,14 +1,14 @@
 //! Membership of teams: <https://docs.github.com/rest/teams/members>
 
 use provisionr_http::path;
-use provisionr_sdk::{AdapterError, CallContext, Entitlement, ErrorKind, Grant, GrantState, Outcome, Owner, Request, Result, Source};
+use provisionr_sdk::{AdapterError, CallContext, Entitlement, ErrorKind, Grant, GrantState, Outcome, Owner, Receipt, Request, Result, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapter::Github;
-use crate::changes::{Step, granted};
+use crate::changes::{Step, granted, still_there};
 use crate::orgs::entitlement;
-use crate::wire::{Groups, Node, TeamEdge, TeamMembership as Shown, TeamNode, User};
+use crate::wire::{Groups, Invited, Node, TeamEdge, TeamMembership as Shown, TeamNode, User};
 
 pub(crate) const ADD_TO_TEAM: &str = "add_to_team";
 
@@ -28,6 +28,11 @@ pub(crate) fn owners() -> Source {
 
 fn owned(owner: &Owner, slug: &str) -> AdapterError {
     AdapterError::owned_elsewhere(format!("{owner} decides who is in `{slug}`"))
+}
+
+/// Members are searched by what is in their login, which others' logins may hold too.
+fn too_many(slug: &str) -> AdapterError {
+    AdapterError::protocol(format!("too many members of `{slug}` answer to one login"))
 }
 
 fn below() -> Source {
@@ -63,13 +68,17 @@ impl Github {
         match of(&team.immediate.edges) {
             Some(role) if role == "MAINTAINER" && self.is_owner(cx, user).await? => grants.extend([grant("member"), grant("maintainer").from_source(owners())]),
             Some(role) => grants.push(grant(&role.to_lowercase())),
-            None if team.immediate.next().is_some() => return Err(AdapterError::protocol(format!("too many members of `{}` answer to one login", team.slug))),
+            None if team.immediate.next().is_some() => return Err(too_many(&team.slug)),
             None => {}
         }
-        if of(&team.below.edges).is_some() {
-            grants.push(grant("member").from_source(below()));
+        match of(&team.below.edges) {
+            Some(_) => grants.push(grant("member").from_source(below())),
+            None if team.below.next().is_some() => return Err(too_many(&team.slug)),
+            None => {}
         }
-        if grants.is_empty() && team.invitations.edges.iter().any(|one| one.invitee.as_ref().is_some_and(|person| person.database_id == Some(user.id))) {
+        let invited = |one: &Invited| one.invitee.as_ref().is_some_and(|person| person.database_id == Some(user.id));
+        // Of more invitations than are shown one may be theirs.
+        if grants.is_empty() && (team.invitations.edges.iter().any(invited) || team.invitations.next().is_some()) {
             let call = self.client.get(path!["orgs", self.organization, "teams", team.slug, "memberships", user.login]);
             let shown = call.send_if_found(cx).await?.map(|answer| answer.json::<Shown>()).transpose()?;
             grants.extend(shown.filter(|shown| shown.state == "pending").map(|shown| grant(&shown.role).in_state(GrantState::Invited)));
@@ -153,8 +162,12 @@ impl Github {
                 answer.empty()?;
                 Ok(Outcome::Applied(receipt.with_request_id(answer.request_id())))
             }
-            // The team was seen; what GitHub says of somebody who is not in it is not described.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => Ok(Outcome::Unchanged(receipt)),
+            // What GitHub says of somebody who is not in the team is not described.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => {
+                let team = self.team(cx, unwanted, &user).await?.ok_or_else(|| AdapterError::not_found_unclear("the team is not to be seen"))?;
+                let (now, _) = self.team_grants(cx, &team, &user).await?;
+                if now.iter().any(|grant| grant.source == Source::Direct) { Err(still_there()) } else { Ok(Outcome::Unchanged(Receipt::new())) }
+            }
             Err(error) => Err(self.why_not_team(cx, &team.slug, error).await),
         }
     }

@@ -36,6 +36,7 @@ pub(crate) struct Membership {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct OrgInvitation {
+    pub(crate) id: u64,
     /// None for who was invited by address.
     #[serde(default)]
     pub(crate) login: Option<String>,

@@ -245,13 +245,49 @@ async fn who_is_in_a_team_below_is_not_taken_from_the_one_above() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_behind_the_end_of_a_page_is_seen_or_asked_for_and_never_absent() {
+    let page = |world: GithubFake| world.with_settings(|settings| settings.page_size = 1);
+    // Of open invitations of a team hers is not among the first.
+    let fake = page(world().with_user("another")).start();
+    for user in ["another", "sarah"] {
+        act(&fake, "invite_member", json!({ "user": user, "team": "platform" }));
+    }
+    let wanted = in_team(&fake, "platform", "member");
+    assert_eq!(seen(&fake, &wanted).await, [Grant::direct(sarah(&fake).id, wanted.clone()).in_state(GrantState::Invited)]);
+    // Members are searched by a part of their login: she is not among the first who answer to it.
+    let seed = json!({ "teams": [{ "name": "Platform API", "parent": "platform", "members": { "old-sarah": "member", "sarah": "member" } }] });
+    let fake = page(GithubFake::new().with_member("old-sarah", "member").with_member("sarah", "member").with_team("platform").seeded(&seed)).start();
+    let scope = Scope::Only(vec![in_team(&fake, "platform", "member")]);
+    assert_eq!(*github(&fake).observe(&cx(), &sarah(&fake), &scope).await.unwrap_err().kind(), ErrorKind::Protocol);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_asked_for_in_smaller_parts() {
+    let world = (0..20).fold(member(), |world, number| world.with_repository(&format!("repository-{number}")).with_team(&format!("team-{number}")));
+    let fake = world.with_settings(|settings| settings.graphql_at_once = Some(12)).start();
+    act(&fake, "add_collaborator", json!({ "user": "sarah", "repository": "repository-19", "role": "write" }));
+    let all = github(&fake).observe(&cx(), &sarah(&fake), &Scope::All).await.unwrap();
+    assert_eq!((all.grants.len(), all.coverage.gaps().count()), (2, 0));
+    let wanted = (0..20).map(|number| on(&fake, &format!("repository-{number}"), "write")).collect();
+    assert_eq!(github(&fake).observe(&cx(), &sarah(&fake), &Scope::Only(wanted)).await.unwrap().grants.len(), 1);
+    let target = on(&fake, "repository-19", "write").target;
+    let listed = github(&fake).list_grants(&cx(), &ListScope::Target("grant_repository".into(), target), &PageRequest::first()).await.unwrap();
+    assert_eq!(listed.items.len(), 1);
+    // An outage is none of this, and an error at once.
+    fake.clear_log();
+    fake.fault(Fault::status(503).on("POST", "/graphql").always());
+    assert_eq!(*github(&fake).observe(&cx(), &sarah(&fake), &Scope::All).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(fake.requests("POST", "/graphql").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_left_a_team_meanwhile_is_no_error_in_either_answer() {
     for status in [404, 204] {
         let fake = member().with_settings(|settings| settings.not_in_team_status = status).start();
         act(&fake, "join_team", json!({ "user": "sarah", "team": "platform" }));
         let wanted = in_team(&fake, "platform", "member");
         // The look still shows her.
-        fake.fault(Fault::lag(Duration::from_secs(60)).on("POST", "/graphql").always());
+        fake.fault(Fault::lag(Duration::from_secs(60)).on("POST", "/graphql").times(1));
         act(&fake, "leave_team", json!({ "user": "sarah", "team": "platform" }));
         assert!(matches!(revoked(&fake, &wanted).await.unwrap(), Outcome::Applied(_) | Outcome::Unchanged(_)));
         assert_eq!(fake.requests("DELETE", "/orgs/**").len(), 1);
@@ -331,6 +367,19 @@ async fn a_login_that_went_to_another_person_leads_to_the_same_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_that_somebody_else_registered_is_not_the_person_who_is_gone() {
+    let fake = member().start();
+    let who = AccountQuery::known(sarah(&fake).id).or("login", "sarah");
+    act(&fake, "delete_user", json!({ "user": "sarah" }));
+    assert_eq!(github(&fake).find_account(&cx(), &who).await.unwrap(), Found::None);
+    fake.seed(&json!({ "users": [{ "login": "sarah" }] })).unwrap();
+    let Found::CannotTell(why) = github(&fake).find_account(&cx(), &who).await.unwrap() else { panic!("a stranger was found") };
+    assert!(why.contains("`sarah`") && why.contains("another account"), "{why}");
+    // Who was never linked is found by login as ever.
+    assert!(matches!(github(&fake).find_account(&cx(), &AccountQuery::by("login", "sarah")).await.unwrap(), Found::One(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn not_found_is_no_absence_for_who_may_not_look() {
     let tokens = json!({ "tokens": [{ "token": "ghp_small", "owner": "octo-owner", "scopes": ["repo"] }] });
     let fake = member().seeded(&tokens).start();
@@ -342,6 +391,43 @@ async fn not_found_is_no_absence_for_who_may_not_look() {
     act(&fake, "hide", json!({ "repository": "api" }));
     let error = revoked(&fake, &on(&fake, "api", "read")).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::NotFound(Missing::Unclear));
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_found_is_a_refusal_where_it_is_there_after_all() {
+    let tokens = json!({ "tokens": [
+        { "token": "ghp_read", "owner": "octo-owner", "scopes": ["read:org", "repo"] },
+        { "token": "ghp_org", "owner": "octo-owner", "scopes": ["admin:org"] },
+    ] });
+    let fake = member().with_user("guest").seeded(&tokens).with_settings(|settings| settings.unwritable_status = 404).start();
+    act(&fake, "join_team", json!({ "user": "sarah", "team": "platform" }));
+    act(&fake, "invite_member", json!({ "user": "guest" }));
+    let connect = |token: &str| GithubConfig::organization(GithubFake::ORG).token(Secret::new(token)).connect("github", &fake.transport()).unwrap();
+    let read = connect("ghp_read");
+    for unwanted in [in_org("member"), in_team(&fake, "platform", "member")] {
+        let error = read.apply(&cx(), &request(&fake, Change::Revoke(unwanted))).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (&ErrorKind::PermissionDenied, provisionr_sdk::Effect::None));
+    }
+    let guest = Account::new(fake.user_id("guest").unwrap(), AccountState::Active);
+    let withdraw = Request::new("s-2", AccountQuery::by("login", "guest"), Change::Withdraw(in_org("member")), "k-2").with_account(guest);
+    assert_eq!(read.apply(&cx(), &withdraw).await.unwrap_err().kind(), &ErrorKind::PermissionDenied);
+    assert!(fake.with(|fake| fake.member("sarah").is_some() && fake.invitation("guest").is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_accepts_between_look_and_withdrawal_stays_a_member() {
+    // The look is of a minute ago; meanwhile she has accepted.
+    for stale in [&["/orgs/*/memberships/*"][..], &["/orgs/*/memberships/*", "/orgs/*/invitations"]] {
+        let fake = world().start();
+        granted(&fake, &in_org("member")).await.unwrap();
+        stale.iter().for_each(|path| fake.fault(Fault::lag(Duration::from_secs(60)).on("GET", path).times(1)));
+        act(&fake, "accept_invitation", json!({ "user": "sarah" }));
+        let withdraw = request(&fake, Change::Withdraw(in_org("member")));
+        let error = github(&fake).apply(&cx(), &withdraw).await.unwrap_err();
+        assert_eq!((error.kind(), error.hint()), (&ErrorKind::Conflict, RetryHint::Backoff));
+        assert!(fake.with(|fake| fake.member("sarah").is_some()));
+        unchanged(github(&fake).apply(&cx(), &withdraw).await.unwrap());
+    }
 }
 
 /// A gate that goes by the fake's clock and keeps what it hears.
@@ -492,7 +578,7 @@ async fn sweeps_take_the_calls_the_readme_says() {
     let wanted: Vec<_> = (0..50).map(|number| on(&fake, &format!("repository-{number}"), "read")).collect();
     let none = github.observe(&cx(), &sarah(&fake), &Scope::Only(wanted[..1].to_vec())).await.unwrap();
     assert_eq!((none.grants.len(), fake.log().len()), (0, 3));
-    for (kind, calls) in [("add_to_org", 3), ("add_to_team", 1 + 2 * 31), ("grant_repository", 2 + 2 * 121)] {
+    for (kind, calls) in [("add_to_org", 3), ("add_to_team", 2 + 2 * 31), ("grant_repository", 3 + 2 * 121)] {
         fake.clear_log();
         let mut page = PageRequest::first();
         loop {
@@ -503,6 +589,63 @@ async fn sweeps_take_the_calls_the_readme_says() {
         }
         assert_eq!(fake.log().len(), calls, "{kind}");
     }
+}
+
+/// Why a list of all grants of a kind is incomplete, and its targets.
+async fn gaps(github: &Github, cx: &CallContext, kind: &str) -> (bool, bool) {
+    let (mut grants, mut targets) = (false, false);
+    let incomplete = |completeness: &Completeness| matches!(completeness, Completeness::Incomplete(_));
+    let mut page = PageRequest::first().sized(2);
+    loop {
+        let listed = github.list_grants(cx, &ListScope::Kind(kind.into()), &page).await.unwrap();
+        grants |= incomplete(&listed.completeness);
+        let Some(next) = listed.next else { break };
+        page.cursor = Some(next);
+    }
+    page.cursor = None;
+    while kind != "add_to_org" {
+        let listed = github.list_targets(cx, &kind.into(), &page).await.unwrap();
+        targets |= incomplete(&listed.completeness);
+        let Some(next) = listed.next else { break };
+        page.cursor = Some(next);
+    }
+    (grants, targets)
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_say_what_they_do_not_show() {
+    let selected = json!({ "id": 5, "app": GithubFake::APP, "permissions": { "members": "write", "administration": "write", "metadata": "read" },
+                           "selection": "selected" });
+    let world = || ["a", "b", "c", "d"].into_iter().fold(member(), |world, name| world.with_team(name).with_repository(name));
+    let fake = world().seeded(&json!({ "installations": [selected] })).start();
+    let (_, cx) = ear(&fake);
+    let some = GithubConfig::organization(GithubFake::ORG).app(GithubFake::APP, 5, Key).connect("github", &fake.transport()).unwrap();
+    for github in [app(&fake), github(&fake)] {
+        for kind in ["add_to_org", "add_to_team", "grant_repository"] {
+            assert_eq!(gaps(&github, &cx, kind).await, (false, false), "{kind}");
+        }
+    }
+    assert_eq!(gaps(&some, &cx, "grant_repository").await, (true, true));
+    act(&fake, "hide", json!({ "repository": "d" }));
+    act(&fake, "hide", json!({ "team": "d" }));
+    for kind in ["add_to_team", "grant_repository"] {
+        assert_eq!(gaps(&github(&fake), &cx, kind).await, (true, true), "{kind}");
+    }
+    // Who is invited by address may be anybody.
+    for (invitation, kind) in [(json!({}), "add_to_org"), (json!({ "platform": "member" }), "add_to_team")] {
+        let fake = world().seeded(&json!({ "invitations": [{ "email": "new@company.com", "teams": invitation }] })).start();
+        assert!(gaps(&github(&fake), &cx, kind).await.0, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_app_does_nothing() {
+    let suspended = json!({ "installations": [{ "id": 5, "app": GithubFake::APP, "permissions": { "members": "write" }, "suspended": true }] });
+    let fake = member().seeded(&suspended).start();
+    let (_, cx) = ear(&fake);
+    let github = GithubConfig::organization(GithubFake::ORG).app(GithubFake::APP, 5, Key).connect("github", &fake.transport()).unwrap();
+    let error = github.check(&cx).await.unwrap_err();
+    assert!(*error.kind() == ErrorKind::PermissionDenied && error.message().contains("suspended"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -526,7 +669,7 @@ async fn names_are_slugs_names_and_paths() {
 
 #[tokio::test(start_paused = true)]
 async fn lists_show_who_is_invited_and_who_owns() {
-    let fake = world().seeded(&json!({ "repositories": [{ "name": "web", "invitations": { "sarah": "write" } }] })).start();
+    let fake = world().with_user("clerk").seeded(&json!({ "repositories": [{ "name": "web", "invitations": { "sarah": "write" } }] })).start();
     act(&fake, "join_team", json!({ "user": "octo-owner", "team": "platform" }));
     act(&fake, "invite_member", json!({ "user": "sarah", "team": "platform", "role": "maintainer" }));
     let github = github(&fake);
@@ -543,7 +686,8 @@ async fn lists_show_who_is_invited_and_who_owns() {
             page = PageRequest::first().after(next);
         }
     };
-    assert_eq!(list("add_to_org").await, ["octo-owner admin Held", "sarah member Invited"]);
+    act(&fake, "invite_member", json!({ "user": "clerk", "role": "billing_manager" }));
+    assert_eq!(list("add_to_org").await, ["octo-owner admin Held", "sarah member Invited", "clerk billing_manager Invited"]);
     assert_eq!(list("add_to_team").await, ["octo-owner member Held", "octo-owner maintainer Held by rule", "sarah maintainer Invited"]);
     assert_eq!(list("grant_repository").await, ["sarah write Invited"]);
 }

@@ -41,6 +41,7 @@ pub struct Paging {
 enum Next {
     None,
     Link,
+    LinkQuery,
     Token { at: &'static str, parameter: &'static str },
     Body { at: &'static str, field: &'static str },
     Url { at: &'static str },
@@ -62,6 +63,12 @@ impl Paging {
     /// `Link: <…>; rel="next"` leads to the next page.
     pub fn link() -> Self {
         Self::new(Next::Link)
+    }
+
+    /// As [`link`](Self::link), where the vendor names the list by another path in it, on the same host: the link's query is taken, and
+    /// the path stays that of the request. (A page of GitHub's `/orgs/company/teams` leads on to `/organizations/900/teams?page=2`.)
+    pub fn link_query() -> Self {
+        Self::new(Next::LinkQuery)
     }
 
     /// The body holds a token, at this JSON pointer; it goes into this parameter of the query. None or empty at the end.
@@ -212,7 +219,7 @@ fn turn_to<'a>(request: RequestBuilder<'a>, paging: &Paging, cursor: &Cursor) ->
     let text = cursor.as_str();
     Ok(match &paging.next {
         Next::None => return Err(AdapterError::stale_cursor("this list has one page")),
-        Next::Link => {
+        Next::Link | Next::LinkQuery => {
             let mut request = request;
             request.vendor_query = Some(text.to_owned());
             request
@@ -271,11 +278,11 @@ fn next(paging: &Paging, answer: &Answer, body: &Value, here: &Here<'_>) -> Resu
     let count = u64::try_from(here.count).unwrap_or(u64::MAX);
     Ok(match &paging.next {
         Next::None => None,
-        Next::Link => match next_link(answer.headers()) {
+        Next::Link | Next::LinkQuery => match next_link(answer.headers()) {
             None => None,
             Some(link) => {
                 let link = same_origin(&link, here, answer)?;
-                if link.path() != here.url.path() {
+                if matches!(paging.next, Next::Link) && link.path() != here.url.path() {
                     return Err(answer.unreadable("the next page is of another list"));
                 }
                 Some(link.query().unwrap_or_default().into())

@@ -68,6 +68,21 @@ async fn a_link_elsewhere_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_link_by_another_path_changes_the_query_alone() {
+    let http = pages(&[
+        ("/api/things?kind=x&per_page=2", "[1,2]", &[r#"<https://a.example/organizations/900/things?kind=x&per_page=2&page=2>; rel="next""#]),
+        ("/api/things?kind=x&per_page=2&page=2", "[3]", &[]),
+    ]);
+    assert_eq!(all(&http, &Paging::link_query().sized("per_page", 2)).await.unwrap(), [1, 2, 3]);
+    assert_eq!(all(&http, &Paging::link().sized("per_page", 2)).await.unwrap_err().kind(), &ErrorKind::Protocol);
+    let elsewhere = MemoryTransport::new(|_| {
+        let link = "<https://evil.example/organizations/900/things?page=2>; rel=\"next\"";
+        Response::builder().header("link", link).body("[1]".into()).unwrap()
+    });
+    assert_eq!(all(&elsewhere, &Paging::link_query()).await.unwrap_err().kind(), &ErrorKind::Protocol);
+}
+
+#[tokio::test]
 async fn a_forged_cursor_stays_on_the_host_and_in_the_list() {
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = seen.clone();
@@ -77,7 +92,7 @@ async fn a_forged_cursor_stays_on_the_host_and_in_the_list() {
     });
     let forged = ["https://evil.example/x", "//evil.example/x", "/../../admin", "..%2f..%2fadmin", "a\r\nHost: evil", "@evil.example", "x#y", "%2e%2e/admin"];
     for cursor in forged {
-        for paging in [Paging::link(), Paging::token("/n", "t"), Paging::next_url("/n"), Paging::offset("o", None)] {
+        for paging in [Paging::link(), Paging::link_query(), Paging::token("/n", "t"), Paging::next_url("/n"), Paging::offset("o", None)] {
             let _ = page(&http, &paging.items("/items"), PageRequest::first().after(Cursor::from(cursor))).await;
         }
     }

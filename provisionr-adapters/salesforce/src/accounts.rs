@@ -19,8 +19,11 @@ use crate::wire::{Saved, User, UserLogin};
 /// How long the link in the mail about a new address is good, <https://help.salesforce.com/s/articleView?id=000385115&type=1>.
 const CONFIRMATION: Duration = Duration::from_secs(72 * 60 * 60);
 
+/// The ticket of a wait for it: that the person has been asked can be seen nowhere.
+const ASKED: &str = "asked";
+
 fn confirmation() -> Wait {
-    Wait::new(WaitReason::Approval, Duration::from_secs(60 * 60)).patience(CONFIRMATION)
+    Wait::new(WaitReason::Approval, Duration::from_secs(60 * 60)).patience(CONFIRMATION).with_ticket(ASKED)
 }
 
 impl Salesforce {
@@ -176,14 +179,24 @@ impl Salesforce {
         self.set(cx, "UserLogin", &login.id, &json!({ "IsFrozen": to == AccountState::Frozen })).await
     }
 
+    /// Whether the person may have been asked about a new address: asking again would be a second mail. All fields are set in one write,
+    /// so that an attempt of which nothing else is there has not arrived.
+    async fn was_asked(&self, cx: &CallContext, request: &Request, delta: &ProfileDelta) -> Result<bool> {
+        let Some(person) = self.person(cx, request.account()?.id.as_str(), &[], None).await? else { return Ok(false) };
+        let account = self.account(&person);
+        let holds = |name: &str| delta.0.get(name).is_some_and(|wanted| account.profile.get(name) == wanted.as_ref());
+        Ok(!holds("Email") && (request.ticket.is_some() || delta.0.keys().all(|name| name == "Email" || holds(name))))
+    }
+
     pub(crate) async fn look_at(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
         let probe = probe_by_looking(self, cx, request).await?;
         match (&request.change, &probe) {
             (Change::EnsureAccount(spec), Probe::Holds(receipt)) if receipt.account.as_ref().is_some_and(|account| account.state != spec.state) => {
                 Ok(Probe::Absent)
             }
-            // Whether the person has been asked about a new address cannot be seen; asking again would be a second mail.
-            (Change::UpdateAccount(delta), Probe::Absent) if delta.0.contains_key("Email") && delta.0.len() == 1 => Ok(Probe::Pending(confirmation())),
+            (Change::UpdateAccount(delta), Probe::Absent) if delta.0.contains_key("Email") && self.was_asked(cx, request, delta).await? => {
+                Ok(Probe::Pending(confirmation()))
+            }
             _ => Ok(probe),
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::Salesforce;
 use crate::api::read;
-use crate::errors::{DUPLICATE_VALUE, is_gone, of_part};
+use crate::errors::{DUPLICATE_VALUE, may_be_gone, of_part, still_there};
 use crate::grants::{id_of, no_target};
 use crate::kinds::{Held, What, record, same_id, until};
 use crate::soql::{Soql, is_id};
@@ -67,15 +67,34 @@ impl Salesforce {
         if saved.len() != left.len() {
             return Err(answer.unreadable("the answer has not as many results as the call has records"));
         }
-        for ((request, _, receipt), saved) in left.into_iter().zip(saved) {
+        let mut in_doubt = Vec::new();
+        for ((request, row, receipt), saved) in left.into_iter().zip(saved) {
             let result = match (!saved.success).then(|| of_part(&saved.errors)) {
                 None => Ok(Outcome::Applied(receipt)),
-                Some(error) if verb == Verb::Revoke && is_gone(&error) => Ok(Outcome::Unchanged(Receipt::new())),
+                Some(error) if verb == Verb::Revoke && may_be_gone(&error) => {
+                    in_doubt.push((request.key.clone(), row.unwrap_or_default(), error));
+                    continue;
+                }
                 // Somebody was faster; with what, a look will tell.
                 Some(error) if error.code() == Some(DUPLICATE_VALUE) => Err(error.with_hint(RetryHint::Alone)),
                 Some(error) => Err(no_target(error)),
             };
             outcomes.insert(request.key.clone(), result);
+        }
+        if !in_doubt.is_empty() {
+            let ids = in_doubt.iter().map(|(_, row, _)| row.as_str());
+            let there = self.all::<Value>(cx, &Soql::select(&["Id"], object).among("Id", ids)).await;
+            for (key, row, error) in in_doubt {
+                let is_there = |there: &Vec<Value>| there.iter().filter_map(|record| record.get("Id")?.as_str()).any(|id| same_id(id, &row));
+                outcomes.insert(
+                    key,
+                    match &there {
+                        Ok(there) if is_there(there) => Err(still_there(&error)),
+                        Ok(_) => Ok(Outcome::Unchanged(Receipt::new())),
+                        Err(why) => Err(AdapterError::unavailable(format!("whether the row is gone could not be seen: {why}"))),
+                    },
+                );
+            }
         }
         Ok(outcomes)
     }

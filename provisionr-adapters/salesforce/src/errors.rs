@@ -11,6 +11,7 @@ use crate::config::LANE;
 
 pub(crate) const DUPLICATE_VALUE: &str = "DUPLICATE_VALUE";
 pub(crate) const DUPLICATE_USERNAME: &str = "DUPLICATE_USERNAME";
+pub(crate) const MALFORMED_ID: &str = "MALFORMED_ID";
 pub(crate) const NOT_WRITABLE: &str = "INVALID_FIELD_FOR_INSERT_UPDATE";
 
 /// The quota of a day is counted over the last 24 hours, and no answer says when there is room again: every few minutes
@@ -22,7 +23,14 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
         return None;
     }
     let body = answer.value();
-    let Some((code, text)) = first(&body) else { return by_status_saying(answer, None) };
+    let Some((code, text)) = first(&body) else {
+        let error = by_status_saying(answer, None)?;
+        // A page of something in between says nothing of records.
+        return Some(match error.kind() {
+            ErrorKind::NotFound(_) => answer.maybe_done(AdapterError::unavailable(format!("{}, and not as Salesforce does", error.message()))),
+            _ => error,
+        });
+    };
     let error = match known(code, &text) {
         Some(error) => error,
         None => by_status_saying(answer, Some(text))?,
@@ -80,13 +88,20 @@ fn known(code: &str, text: &str) -> Option<AdapterError> {
         | "CANNOT_EXECUTE_FLOW_TRIGGER"
         | "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" => AdapterError::refused(text),
         "FIELD_INTEGRITY_EXCEPTION" if lower.contains("license") => AdapterError::refused(text),
-        "NOT_FOUND" | "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" | "MALFORMED_ID" => AdapterError::not_found_unclear(text),
+        "NOT_FOUND" | "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" => AdapterError::not_found_unclear(text),
         "INVALID_QUERY_LOCATOR" => AdapterError::stale_cursor(text),
         _ => return None,
     })
 }
 
-/// Whether a record is gone that was there a moment ago.
-pub(crate) fn is_gone(error: &AdapterError) -> bool {
+/// Whether a record that was there a moment ago may be gone. Which of three codes says so is not documented, and one of them is said to
+/// who may not touch it as well: a look has to tell.
+pub(crate) fn may_be_gone(error: &AdapterError) -> bool {
     matches!(error.kind(), ErrorKind::NotFound(_))
+}
+
+/// What it means that a record is still there which a write did not find.
+pub(crate) fn still_there(error: &AdapterError) -> AdapterError {
+    let code = error.code().unwrap_or_default();
+    AdapterError::permission_denied(format!("the row is there, and is refused as if it were not: {}", error.message())).with_code(code)
 }

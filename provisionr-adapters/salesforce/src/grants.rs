@@ -6,10 +6,17 @@ use serde_json::{Value, json};
 
 use crate::adapter::Salesforce;
 use crate::api::Person;
-use crate::errors::{DUPLICATE_VALUE, NOT_WRITABLE, is_gone};
+use crate::errors::{DUPLICATE_VALUE, MALFORMED_ID, NOT_WRITABLE, may_be_gone, still_there};
 use crate::kinds::{Held, PROFILE, What, record, same_id, until};
 use crate::soql::{Soql, is_id};
 use crate::wire::{Row, Saved, end_of};
+
+/// When a row went: by this call, or by somebody's who was faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removed {
+    Now,
+    Before,
+}
 
 impl Salesforce {
     pub(crate) async fn grant(&self, cx: &CallContext, account: &Account, what: &What, wanted: &Entitlement) -> Result<Outcome> {
@@ -69,7 +76,7 @@ impl Salesforce {
     /// Gives a row another end. `ExpirationDate` can be updated since version 52
     /// (<https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_permissionsetassignment.htm>);
     /// where an org refuses that, and where the old end has passed, the row is replaced.
-    async fn change(&self, cx: &CallContext, object: &str, row: &Row, record: &Value, day: Option<Date>) -> Result<()> {
+    async fn change(&self, cx: &CallContext, object: &'static str, row: &Row, record: &Value, day: Option<Date>) -> Result<()> {
         if row.is_active {
             match self.set(cx, object, &row.id, &json!({ "ExpirationDate": day.map(end_of) })).await {
                 Err(error) if error.code() == Some(NOT_WRITABLE) => {}
@@ -80,11 +87,13 @@ impl Salesforce {
         self.insert(cx, object, record).await.map_err(AdapterError::effect_unknown)
     }
 
-    async fn remove(&self, cx: &CallContext, object: &str, row: &str) -> Result<()> {
+    async fn remove(&self, cx: &CallContext, object: &'static str, row: &str) -> Result<Removed> {
         match self.client.delete(path!["sobjects", object, row]).send(cx).await {
-            Ok(answer) => answer.empty(),
-            // The row was read a moment ago. Which of three codes tells that it has gone since is not documented.
-            Err(error) if is_gone(&error) => Ok(()),
+            Ok(answer) => answer.empty().map(|()| Removed::Now),
+            Err(error) if may_be_gone(&error) => {
+                let left: Vec<Value> = self.all(cx, &Soql::select(&["Id"], object).is("Id", row)).await?;
+                if left.is_empty() { Ok(Removed::Before) } else { Err(still_there(&error)) }
+            }
             Err(error) => Err(error),
         }
     }
@@ -101,7 +110,11 @@ impl Salesforce {
         request.check_expected(Some(&before))?;
         let mut receipt = Receipt::new().before_grant(before);
         match (what.held, what.row_on(&person.rows, target)) {
-            (Held::Row { object, .. }, Some(row)) => self.remove(cx, object, &row.id).await?,
+            (Held::Row { object, .. }, Some(row)) => {
+                if self.remove(cx, object, &row.id).await? == Removed::Before {
+                    return Ok(Outcome::Unchanged(Receipt::new()));
+                }
+            }
             (Held::Row { .. }, None) => return Err(AdapterError::protocol("a grant was read without its row")),
             (Held::Field(field), _) => {
                 let now = if what == &PROFILE { Some(self.instead(&person, target)?) } else { None };
@@ -134,8 +147,10 @@ pub(crate) fn id_of(entitlement: &Entitlement) -> Result<&str> {
 
 /// The account has been seen: what a write does not find is the target.
 pub(crate) fn no_target(error: AdapterError) -> AdapterError {
-    match error.kind() {
-        ErrorKind::NotFound(_) => AdapterError::target_not_found(error.message()).with_code(error.code().unwrap_or_default()),
-        _ => error,
+    let code = error.code().unwrap_or_default();
+    // An id of another object's form is malformed.
+    if matches!(error.kind(), ErrorKind::NotFound(_)) || code == MALFORMED_ID {
+        return AdapterError::target_not_found(error.message()).with_code(code);
     }
+    error
 }

@@ -99,6 +99,10 @@ fn looked(rows: &Value) -> Step {
     (LOOK, 200, parts(&[user(true), login(false), rows.clone()]))
 }
 
+fn found(records: &Value) -> Value {
+    json!({ "totalSize": 1, "done": true, "records": records })
+}
+
 fn failure(code: &str, message: &str) -> Value {
     json!([{ "errorCode": code, "message": message }])
 }
@@ -136,10 +140,21 @@ async fn a_lost_answer_is_looked_at_and_not_doubled() {
 
 #[tokio::test]
 async fn a_row_that_is_gone_is_gone_whatever_the_code() {
+    let again = "GET /query?q=SELECT Id FROM PermissionSetAssignment WHERE Id = '0PaDn0000000001AAA'";
+    let delete = "DELETE /sobjects/PermissionSetAssignment/0PaDn0000000001AAA";
     for (status, code) in [(404, "NOT_FOUND"), (404, "ENTITY_IS_DELETED"), (400, "INVALID_CROSS_REFERENCE_KEY")] {
-        let script = Script::new([looked(&json!([row()])), ("DELETE /sobjects/PermissionSetAssignment/0PaDn0000000001AAA", status, failure(code, "gone"))]);
-        assert!(matches!(script.apply(Change::Revoke(set())).await.unwrap(), Outcome::Applied(_)), "{code}");
+        let answers = |left: Value| [looked(&json!([row()])), (delete, status, failure(code, "gone")), (again, 200, found(&left))];
+        assert!(matches!(Script::new(answers(json!([]))).apply(Change::Revoke(set())).await.unwrap(), Outcome::Unchanged(_)), "{code}");
+        // It is there all the same: the credential may not take it.
+        let error = Script::new(answers(json!([{ "Id": "0PaDn0000000001AAA" }]))).apply(Change::Revoke(set())).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect(), error.code()), (&ErrorKind::PermissionDenied, Effect::None, Some(code)));
     }
+    // Neither a page of a proxy nor a malformed id says that anything is gone.
+    let script = Script::new([looked(&json!([row()])), (delete, 404, json!("<html>"))]);
+    let error = script.apply(Change::Revoke(set())).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (&ErrorKind::Unavailable, Effect::Unknown));
+    let script = Script::new([looked(&json!([row()])), (delete, 400, failure("MALFORMED_ID", "malformed id"))]);
+    assert_eq!(script.apply(Change::Revoke(set())).await.unwrap_err().kind(), &ErrorKind::InvalidRequest);
     let script = Script::new([looked(&json!([row()])), ("DELETE /sobjects/PermissionSetAssignment/0PaDn0000000001AAA", 204, json!(null))]);
     assert!(matches!(script.apply(Change::Revoke(set())).await.unwrap(), Outcome::Applied(receipt) if matches!(receipt.before, Before::Grant(_))));
     let script = Script::new([looked(&json!([]))]);
@@ -273,6 +288,27 @@ async fn a_collection_is_read_row_by_row() {
     let script = Script::new([(LOOK, 200, parts(&[users, json!([])])), (write, 200, json!([{ "id": "0Pa", "success": true, "errors": [] }]))]);
     let error = script.salesforce.apply_batch(&CallContext::unlimited(), &requests).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (&ErrorKind::Protocol, Effect::Unknown));
+}
+
+#[tokio::test]
+async fn rows_of_a_collection_that_may_be_gone_are_looked_at_in_one_call() {
+    let second = "005Dn0000000005AAA";
+    let mut other_row = row();
+    other_row["Id"] = "0PaDn0000000002AAA".into();
+    other_row["AssigneeId"] = second.into();
+    let other = Request::new("s-2", AccountQuery::known(second), Change::Revoke(set()), "k-2").with_account(Account::new(second, AccountState::Active));
+    let requests = [request(Change::Revoke(set())), other];
+    let gone = json!({ "success": false, "errors": [{ "statusCode": "INVALID_CROSS_REFERENCE_KEY", "message": "invalid cross reference id", "fields": [] }] });
+    let both = "IN ('0PaDn0000000001AAA', '0PaDn0000000002AAA')";
+    let again: &'static str = format!("GET /query?q=SELECT Id FROM PermissionSetAssignment WHERE Id {both}").leak();
+    let script = Script::new([
+        (LOOK, 200, parts(&[json!([{ "Id": USER }, { "Id": second }]), json!([row(), other_row])])),
+        ("DELETE /composite/sobjects?ids=0PaDn0000000001AAA,0PaDn0000000002AAA&allOrNone=false", 200, json!([gone, gone])),
+        (again, 200, found(&json!([{ "Id": "0PaDn0000000002AAA" }]))),
+    ]);
+    let outcomes = script.salesforce.apply_batch(&CallContext::unlimited(), &requests).await.unwrap();
+    assert!(matches!(outcomes[&requests[0].key], Ok(Outcome::Unchanged(_))));
+    assert_eq!(outcomes[&requests[1].key].as_ref().unwrap_err().kind(), &ErrorKind::PermissionDenied);
 }
 
 #[tokio::test]

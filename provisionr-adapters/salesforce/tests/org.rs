@@ -316,6 +316,31 @@ async fn a_new_address_waits_for_the_person_and_is_asked_for_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_address_beside_other_news_is_asked_for_once_too() {
+    let fake = SalesforceFake::new().with_user(SARAH).start();
+    let salesforce = adapter(&fake);
+    let delta = [("Email", "new@company.com"), ("Title", "Architect")].map(|(name, value)| (name.to_owned(), Some(value.into())));
+    let request = on(&fake, SARAH, Change::UpdateAccount(ProfileDelta(delta.into())));
+    // A request that never arrived has told nobody anything.
+    fake.fault(Fault::reset_before().on("PATCH", "/services/data/**"));
+    salesforce.apply(&cx(), &request).await.unwrap_err();
+    assert_eq!(salesforce.probe(&cx(), &request.clone().unsettled()).await.unwrap(), Probe::Absent);
+    // One whose answer was lost has: what came with the address is there.
+    fake.fault(Fault::reset_after().on("PATCH", "/services/data/**"));
+    salesforce.apply(&cx(), &request).await.unwrap_err();
+    let Probe::Pending(wait) = salesforce.probe(&cx(), &request.clone().unsettled()).await.unwrap() else { panic!() };
+    assert_eq!((fake.effects("user.mail"), fake.user_field(SARAH, "Title")), (1, json!("Architect")));
+    // While the person is waited for, somebody else's change is no reason to ask again.
+    act(&fake, "set_fields", json!({ "user": SARAH, "fields": { "Title": "Director" } }));
+    let look = request.clone().unsettled().with_ticket(wait.ticket.unwrap());
+    assert!(matches!(salesforce.probe(&cx(), &look).await.unwrap(), Probe::Pending(_)));
+    act(&fake, "confirm_email", json!({ "user": SARAH }));
+    assert_eq!(salesforce.probe(&cx(), &look).await.unwrap(), Probe::Absent);
+    assert!(matches!(salesforce.apply(&cx(), &request).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!((fake.effects("user.mail"), fake.user_field(SARAH, "Title")), (1, json!("Architect")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_quota_of_a_day_and_too_much_at_once_are_two_errors() {
     let fake = SalesforceFake::new().with_user(SARAH).with_settings(|settings| settings.daily_calls = 2).start();
     let salesforce = adapter(&fake);

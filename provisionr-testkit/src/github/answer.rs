@@ -126,12 +126,12 @@ pub(super) fn membership(org: &Org, of: &GithubUser, cx: &FakeContext) -> Option
 }
 
 pub(super) fn invitation(org: &Org, of: &GithubInvitation, cx: &FakeContext) -> Value {
-    let login = org.users.get(&of.user).map(|user| user.login.as_str());
+    let login = of.user.and_then(|user| org.users.get(&user)).map(|user| user.login.as_str());
     let inviter = cx.caller().and_then(|key| org.user(key)).or_else(|| org.users.values().next());
-    let role = if of.role == "admin" { "admin" } else { "direct_member" };
+    let role = if of.role == "member" { "direct_member" } else { &of.role };
     let (at, why) = of.failed.clone().map_or((None, None), |(at, why)| (Some(time(at)), Some(why)));
     json!({
-        "id": of.id, "node_id": node("OI", of.id), "login": login, "email": null, "role": role, "created_at": time(of.created), "failed_at": at,
+        "id": of.id, "node_id": node("OI", of.id), "login": login, "email": of.email, "role": role, "created_at": time(of.created), "failed_at": at,
         "failed_reason": why, "inviter": inviter.map(|inviter| user(inviter, cx)), "team_count": of.teams.len(), "invitation_source": "member",
         "invitation_teams_url": format!("{}/organizations/{}/invitations/{}/teams", cx.base_url(), org.id, of.id),
     })
@@ -244,7 +244,7 @@ pub(super) fn collaborator(of: &GithubUser, role: &str, cx: &FakeContext) -> Val
     shown
 }
 
-/// One page of items, with `Link`. <https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api>
+/// One page of items, with `Link`, which names the list by ids. <https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api>
 pub(super) fn page(org: &Org, request: &FakeRequest, cx: &FakeContext, items: impl IntoIterator<Item = Value>) -> FakeResponse {
     let items: Vec<Value> = items.into_iter().collect();
     let whole = |name: &str| request.query(name).and_then(|text| text.parse::<usize>().ok());
@@ -254,7 +254,7 @@ pub(super) fn page(org: &Org, request: &FakeRequest, cx: &FakeContext, items: im
     let link = |value: usize, rel: &str| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(url::form_urlencoded::parse(request.query.as_bytes()).filter(|(known, _)| known != "page"));
-        format!("<{}{}?{}>; rel=\"{rel}\"", cx.base_url(), request.path, query.append_pair("page", &value.to_string()).finish())
+        format!("<{}{}?{}>; rel=\"{rel}\"", cx.base_url(), by_ids(org, &request.segments()), query.append_pair("page", &value.to_string()).finish())
     };
     let last = items.len().div_ceil(size).max(1);
     let mut links = Vec::new();
@@ -266,6 +266,39 @@ pub(super) fn page(org: &Org, request: &FakeRequest, cx: &FakeContext, items: im
     }
     let answer = FakeResponse::json(200, &json!(shown));
     if links.is_empty() { answer } else { answer.with_header("link", links.join(", ")) }
+}
+
+/// The path of a list as links have it.
+fn by_ids(org: &Org, segments: &[String]) -> String {
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["orgs", _, "teams", slug, rest @ ..] => match org.teams.values().find(|team| team.slug == *slug) {
+            Some(team) => format!("/organizations/{}/team/{}/{}", org.id, team.id, rest.join("/")),
+            None => format!("/{}", path.join("/")),
+        },
+        ["orgs", _, rest @ ..] => format!("/organizations/{}/{}", org.id, rest.join("/")),
+        ["repos", _, name, rest @ ..] => match org.repositories.values().find(|one| one.name.eq_ignore_ascii_case(name)) {
+            Some(one) => format!("/repositories/{}/{}", one.id, rest.join("/")),
+            None => format!("/{}", path.join("/")),
+        },
+        _ => format!("/{}", path.join("/")),
+    }
+}
+
+/// The request by names, where it is one of a link's.
+pub(super) fn by_names(org: &Org, request: &FakeRequest) -> Option<FakeRequest> {
+    let segments = request.segments();
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let path = match path.as_slice() {
+        ["organizations", id, "team", team, rest @ ..] if number(id) == Some(org.id) => {
+            format!("/orgs/{}/teams/{}/{}", org.login, org.teams.get(&number(team)?)?.slug, rest.join("/"))
+        }
+        ["organizations", id, rest @ ..] if number(id) == Some(org.id) => format!("/orgs/{}/{}", org.login, rest.join("/")),
+        ["repositories", id, rest @ ..] => format!("/repos/{}/{}/{}", org.login, org.repositories.get(&number(id)?)?.name, rest.join("/")),
+        _ => return None,
+    };
+    Some(FakeRequest { path, ..request.clone() })
 }
 
 /// Reports parameters the fake would ignore: a test must not pass because of them.

@@ -26,6 +26,9 @@ pub(super) enum Grantee {
 pub(super) struct Installation {
     pub(super) app: String,
     pub(super) permissions: BTreeMap<String, String>,
+    /// `all` or `selected` repositories.
+    pub(super) selection: String,
+    pub(super) suspended: Option<Timestamp>,
 }
 
 /// `Debug` must not show the tokens.
@@ -75,7 +78,11 @@ pub(super) fn admit(fake: &GithubFake, request: &FakeRequest, cx: &mut FakeConte
             cx.set_caller(owner);
             let allowed = needed(request).is_none_or(|(.., wanted)| wanted.iter().any(|scope| scopes.contains(*scope)));
             // What a credential may not do looks as if it were not there, or is refused in words.
-            if allowed { Ok(()) } else { Err(if request.is_read() { not_found() } else { message(403, "Must have admin rights to Repository.") }) }
+            match fake.org.settings.unwritable_status {
+                _ if allowed => Ok(()),
+                status if !request.is_read() && status != 404 => Err(message(status, "Must have admin rights to Repository.")),
+                _ => Err(not_found()),
+            }
         }
         Grantee::Installation(_, expires) if *expires <= cx.now() => Err(message(401, "Bad credentials")),
         Grantee::Installation(id, _) => {
@@ -130,21 +137,24 @@ pub(super) fn get(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) 
     Ok(FakeResponse::json(
         200,
         &json!({
-            "id": id, "account": super::answer::user(&owner, cx), "repository_selection": "all", "access_tokens_url": format!("{url}/access_tokens"),
+            "id": id, "account": super::answer::user(&owner, cx), "repository_selection": installation.selection, "access_tokens_url": format!("{url}/access_tokens"),
             "repositories_url": format!("{}/installation/repositories", cx.base_url()), "html_url": page,
             "app_id": 1, "client_id": installation.app, "target_id": fake.org.id, "target_type": "Organization", "permissions": installation.permissions,
             "events": [], "created_at": "2020-01-01T00:00:00Z", "updated_at": "2020-01-01T00:00:00Z", "single_file_name": null, "app_slug": "provisionr",
-            "suspended_by": null, "suspended_at": null, "has_multiple_single_files": false, "single_file_paths": [],
+            "suspended_by": null, "suspended_at": installation.suspended.map(time), "has_multiple_single_files": false, "single_file_paths": [],
         }),
     ))
 }
 
 pub(super) fn access_token(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let (id, installation) = installation(fake, call, cx)?;
+    if installation.suspended.is_some() {
+        return Err(message(403, "This installation has been suspended"));
+    }
     fake.auth.issued += 1;
     let (token, expires) = (format!("ghs_fake-installation-token-{}", fake.auth.issued), cx.now() + LIFETIME);
     fake.auth.tokens.insert(token.clone(), Grantee::Installation(id, expires));
-    let body = json!({ "token": token, "expires_at": time(expires), "permissions": installation.permissions, "repository_selection": "all" });
+    let body = json!({ "token": token, "expires_at": time(expires), "permissions": installation.permissions, "repository_selection": installation.selection });
     Ok(FakeResponse::json(201, &body))
 }
 

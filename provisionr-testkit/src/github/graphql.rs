@@ -222,7 +222,7 @@ impl Thing {
             }
             (Self::Team(id), "invitations") => {
                 let open = org.invitations.values().filter(|one| one.failed.is_none() && one.teams.contains_key(id));
-                connection(open.map(|one| Self::Invitation(one.id)).collect(), args, 100)
+                connection(open.map(|one| Self::Invitation(one.id)).collect(), args, size)
             }
             (Self::Repository(id), "id") => Found::Scalar(node("R", *id).into()),
             (Self::Repository(id), "name") => Found::Scalar(org.repositories.get(id)?.name.as_str().into()),
@@ -256,7 +256,7 @@ impl Thing {
                 Giver::Team(team) => Self::Team(*team),
                 Giver::Organization => Self::Org,
             })),
-            (Self::Invitation(id), "invitee") => Found::One(Some(Self::User(org.invitations.get(id)?.user))),
+            (Self::Invitation(id), "invitee") => Found::One(org.invitations.get(id)?.user.map(Self::User)),
             (Self::Connection(all, _), "nodes" | "edges") => Found::Many(all.iter().cloned().map(Some).collect()),
             (Self::Connection(_, more), "pageInfo") => Found::One(Some(Self::PageInfo(*more))),
             (Self::PageInfo(more), "hasNextPage") => Found::Scalar(more.is_some().into()),
@@ -291,8 +291,14 @@ impl Thing {
 pub(super) fn query(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
     let body = call.json()?;
     let text = body.get("query").and_then(Value::as_str).unwrap_or_default();
-    let nothing = Value::Null;
-    let mut parser = Parser { tokens: tokens(text), at: 0, variables: body.get("variables").unwrap_or(&nothing) };
+    let variables = body.get("variables").cloned().unwrap_or_default();
+    let ids = variables.get("ids").and_then(Value::as_array).map_or(0, Vec::len);
+    let first = variables.get("first").and_then(Value::as_u64).and_then(|first| usize::try_from(first).ok()).unwrap_or(0);
+    // What takes longer than ten seconds is given up. <https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#timeouts>
+    if fake.org.settings.graphql_at_once.is_some_and(|most| ids.max(first) > most) {
+        return Err(FakeResponse::bytes(502, "text/html", "<html><body>Unicorn!</body></html>"));
+    }
+    let mut parser = Parser { tokens: tokens(text), at: 0, variables: &variables };
     // The head names the operation and its variables.
     while !matches!(parser.peek(), "{" | "") {
         parser.next();

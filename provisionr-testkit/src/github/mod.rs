@@ -45,9 +45,11 @@ use crate::system::FakeSystem;
 ///   "members": [{ "user": "sarah", "role": "member", "enterprise_teams": [] }],
 ///   "teams": [{ "name": "Platform", "parent": null, "members": { "sarah": "maintainer" }, "repositories": { "api": "write" }, "idp_groups": [] }],
 ///   "repositories": [{ "name": "api", "collaborators": { "sarah": "read" }, "invitations": { "guest": "write" } }],
-///   "invitations": [{ "user": "new", "role": "member", "teams": { "platform": "member" }, "failed": "Invitation expired" }],
+///   "invitations": [{ "user": "new", "role": "member", "teams": { "platform": "member" }, "failed": "Invitation expired" },
+///                   { "email": "new@company.com", "role": "billing_manager" }],
 ///   "tokens": [{ "token": "…", "owner": "octo-owner", "scopes": ["read:org"] }],
-///   "installations": [{ "id": 7, "app": "Iv1.app", "permissions": { "members": "write", "administration": "write", "metadata": "read" } }],
+///   "installations": [{ "id": 7, "app": "Iv1.app", "permissions": { "members": "write", "administration": "write", "metadata": "read" },
+///                       "selection": "all", "suspended": false }],
 ///   "enterprise": { "slug": "acme", "short_code": "acme", "oidc": false, "owners": ["acme_admin"] },
 ///   "managed": [{ "user_name": "sarah", "external_id": "E1", "email": "sarah@company.com", "given_name": "Sarah", "family_name": "Chen", "active": true }],
 ///   "limits": [{ "units": 5000, "per_ms": 3600000 }]
@@ -332,11 +334,13 @@ impl Fake for GithubFake {
                 return Err(answer::message(403, "API rate limit exceeded for user ID 1000."));
             }
         }
-        auth::admit(self, request, cx)
+        let named = answer::by_names(&self.org, request);
+        auth::admit(self, named.as_ref().unwrap_or(request), cx)
     }
 
     fn handle(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> FakeResponse {
-        routes().dispatch(self, request, cx)
+        let named = answer::by_names(&self.org, request);
+        routes().dispatch(self, named.as_ref().unwrap_or(request), cx)
     }
 
     fn access(&self, request: &FakeRequest) -> Option<Access> {

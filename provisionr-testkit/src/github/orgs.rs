@@ -47,8 +47,8 @@ impl GithubFake {
 
     pub(super) fn invite(&mut self, user: u64, role: &str, teams: BTreeMap<u64, String>, cx: &mut FakeContext) {
         let id = self.org.id();
-        self.org.invitations.retain(|_, known| known.user != user);
-        self.org.invitations.insert(id, GithubInvitation { id, user, role: role.to_owned(), teams, created: cx.now(), failed: None });
+        self.org.invitations.retain(|_, known| known.user != Some(user));
+        self.org.invitations.insert(id, GithubInvitation { id, user: Some(user), email: None, role: role.to_owned(), teams, created: cx.now(), failed: None });
         self.sent.push(cx.now());
         cx.emit("invitation.sent", json!({ "user": user, "role": role }));
     }

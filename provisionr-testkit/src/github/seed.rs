@@ -110,7 +110,10 @@ struct SeedMember {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SeedInvitation {
-    user: String,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
     #[serde(default = "member_role")]
     role: String,
     #[serde(default)]
@@ -157,6 +160,14 @@ struct SeedInstallation {
     id: u64,
     app: String,
     permissions: BTreeMap<String, String>,
+    #[serde(default = "all")]
+    selection: String,
+    #[serde(default)]
+    suspended: bool,
+}
+
+fn all() -> String {
+    "all".to_owned()
 }
 
 fn missing(what: &str, key: &str) -> ActError {
@@ -226,17 +237,18 @@ pub(super) fn seed(fake: &mut GithubFake, seed: &Value, cx: &mut FakeContext) ->
             team.repositories = repositories;
         }
     }
-    for SeedInvitation { user, role, teams, failed } in seed.invitations {
-        let (id, user) = (fake.org.id(), fake.find_user(&user)?);
+    for SeedInvitation { user, email, role, teams, failed } in seed.invitations {
+        let (id, user) = (fake.org.id(), user.map(|user| fake.find_user(&user)).transpose()?);
         let teams = teams.into_iter().map(|(team, role)| Ok((fake.find_team(&team)?, role))).collect::<Result<_, ActError>>()?;
         let failed = failed.map(|why| (cx.now(), why));
-        fake.org.invitations.insert(id, GithubInvitation { id, user, role, teams, created: cx.now(), failed });
+        fake.org.invitations.insert(id, GithubInvitation { id, user, email, role, teams, created: cx.now(), failed });
     }
     for SeedToken { token, owner, scopes } in seed.tokens {
         fake.auth.tokens.insert(token, Grantee::Person(owner, scopes));
     }
-    for SeedInstallation { id, app, permissions } in seed.installations {
-        fake.auth.installations.insert(id, Installation { app, permissions });
+    for SeedInstallation { id, app, permissions, selection, suspended } in seed.installations {
+        let suspended = suspended.then(|| cx.now());
+        fake.auth.installations.insert(id, Installation { app, permissions, selection, suspended });
     }
     Ok(())
 }
@@ -283,7 +295,7 @@ pub(super) fn act(fake: &mut GithubFake, act: &Act, cx: &mut FakeContext) -> Res
         "expire_invitation" | "decline_invitation" => {
             let (user, why) = (user()?, if act.act == "expire_invitation" { "Invitation expired" } else { "Invitation declined" });
             fake.org.repositories.values_mut().for_each(|one| one.invitations.retain(|_, (who, ..)| *who != user));
-            if let Some(open) = fake.org.invitations.values_mut().find(|open| open.user == user && open.failed.is_none()) {
+            if let Some(open) = fake.org.invitations.values_mut().find(|open| open.user == Some(user) && open.failed.is_none()) {
                 open.failed = Some((cx.now(), why.to_owned()));
             }
             cx.emit("invitation.failed", json!({ "user": user, "why": why }));
@@ -297,7 +309,7 @@ pub(super) fn act(fake: &mut GithubFake, act: &Act, cx: &mut FakeContext) -> Res
             let team = text("team").map(|key| fake.find_team(key)).transpose()?;
             let (id, teams) = (fake.org.id(), team.into_iter().map(|team| (team, role.clone())).collect());
             let role = if team.is_some() { "member".to_owned() } else { role };
-            fake.org.invitations.insert(id, GithubInvitation { id, user, role, teams, created: cx.now(), failed: None });
+            fake.org.invitations.insert(id, GithubInvitation { id, user: Some(user), email: None, role, teams, created: cx.now(), failed: None });
         }
         "remove_member" => {
             let user = user()?;

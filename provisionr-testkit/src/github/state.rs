@@ -24,6 +24,10 @@ pub struct GithubSettings {
     pub last_owner_status: u16,
     /// The status for taking somebody from a team who is not in it. The description does not say; 404 unless set.
     pub not_in_team_status: u16,
+    /// The status for what a token may see and not change: 403, or 404, which hides it; 403 unless set.
+    pub unwritable_status: u16,
+    /// Nodes a query over GraphQL may ask for at once before it takes too long, and is answered 502; without limit unless set.
+    pub graphql_at_once: Option<usize>,
     /// Secondary limits answer 403, or 429 as both are described; 403 unless set.
     pub secondary_status: u16,
     /// Whether managed users who are suspended are not found by login or id. Nobody says; they are found unless set.
@@ -44,6 +48,8 @@ impl Default for GithubSettings {
             base_permission: "none".to_owned(),
             last_owner_status: 403,
             not_in_team_status: 404,
+            unwritable_status: 403,
+            graphql_at_once: None,
             secondary_status: 403,
             suspended_users_are_hidden: false,
             suspended_user_status: 422,
@@ -99,9 +105,11 @@ pub struct GithubMember {
 pub struct GithubInvitation {
     /// Its id.
     pub id: u64,
-    /// Who is invited.
-    pub user: u64,
-    /// `admin` or `member`.
+    /// Who is invited; none for who was invited by address.
+    pub user: Option<u64>,
+    /// The address, for who was invited by one.
+    pub email: Option<String>,
+    /// `admin`, `member` or `billing_manager`.
     pub role: String,
     /// Teams they will be in, and as what.
     pub teams: BTreeMap<u64, String>,
@@ -193,7 +201,7 @@ impl Org {
     }
 
     pub(super) fn pending(&self, user: u64) -> Option<&GithubInvitation> {
-        self.invitations.values().find(|invitation| invitation.user == user && invitation.failed.is_none())
+        self.invitations.values().find(|invitation| invitation.user == Some(user) && invitation.failed.is_none())
     }
 
     pub(super) fn is_admin(&self, user: u64) -> bool {
@@ -233,11 +241,12 @@ impl Org {
 
     /// Makes an invited person a member, with their teams.
     pub(super) fn accept(&mut self, invitation: u64) -> Option<GithubInvitation> {
+        let user = self.invitations.get(&invitation)?.user?;
         let invitation = self.invitations.remove(&invitation)?;
-        self.join(invitation.user, &invitation.role);
+        self.join(user, &invitation.role);
         for (team, role) in &invitation.teams {
             if let Some(team) = self.teams.get_mut(team) {
-                team.members.insert(invitation.user, role.clone());
+                team.members.insert(user, role.clone());
             }
         }
         Some(invitation)

@@ -67,7 +67,7 @@ async fn a_repository_says_what_the_caller_may_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_lead_on_by_links_of_the_host_that_was_called() {
+async fn pages_lead_on_by_links_of_the_host_that_was_called_and_by_ids() {
     let world = (0..5).fold(GithubFake::new(), |world, number| world.with_team(&format!("team-{number}")));
     let (_fake, client) = start(world);
     let (mut at, mut names) = ("/orgs/company/teams?per_page=2".to_owned(), Vec::new());
@@ -75,7 +75,7 @@ async fn pages_lead_on_by_links_of_the_host_that_was_called() {
         let seen = client.get(&at).await;
         names.extend(seen.body.as_array().unwrap().iter().map(|team| team["slug"].as_str().unwrap().to_owned()));
         let Some(next) = seen.next() else { break };
-        assert!(next.starts_with("https://api.github.test/orgs/company/teams?"), "{next}");
+        assert!(next.starts_with("https://api.github.test/organizations/900/teams?"), "{next}");
         at = next;
     }
     assert_eq!(names, ["team-0", "team-1", "team-2", "team-3", "team-4"]);

@@ -51,7 +51,9 @@ pub(in crate::conformance) async fn find_tries_keys_after_a_known_id_that_is_gon
     }
     who.known = Some("no-such-account".into());
     let found = bench.find(&who).await?;
-    demand!(matches!(&found, Found::One(found) if found.id == account.id), "the keys were not tried after an id that is gone: {found:?}");
+    // Where keys go to others once an account is gone, the one that is found may be a stranger's.
+    let right = matches!(&found, Found::CannotTell(_)) || matches!(&found, Found::One(found) if found.id == account.id);
+    demand!(right, "the keys were not tried after an id that is gone: {found:?}");
     Ok(())
 }
 
