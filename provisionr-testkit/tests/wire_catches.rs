@@ -172,3 +172,71 @@ async fn answers_are_read_neither_too_strictly_nor_too_loosely() {
         assert!(matches!(verdict(case, wrong).await, Verdict::Failed(_)), "{case}");
     }
 }
+
+#[cfg(feature = "descriptions")]
+mod described {
+    use provisionr_testkit::description::Description;
+
+    use super::*;
+
+    /// The directory, whose vendor describes answers with these fields.
+    struct Described(DirectoryHarness, &'static [&'static str]);
+
+    #[async_trait]
+    impl Harness for Described {
+        fn adapter(&self) -> Box<dyn Adapter> {
+            self.0.adapter()
+        }
+
+        fn fake(&self) -> Option<FakeSystem> {
+            self.0.fake()
+        }
+
+        fn description(&self) -> Option<&'static Description> {
+            let fields: serde_json::Map<_, _> = self.1.iter().map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
+            let content = json!({ "application/json": { "schema": { "type": "object", "properties": fields } } });
+            let get = json!({ "responses": { "200": { "content": content }, "404": {} } });
+            Some(Box::leak(Box::new(Description::openapi(json!({ "paths": { "/people/{id}": { "get": get } } })))))
+        }
+
+        async fn seed_account(&self, person: &Person, state: AccountState) -> Option<AccountId> {
+            self.0.seed_account(person, state).await
+        }
+
+        async fn seed_target(&self, kind: &KindName, name: &str) -> Option<TargetId> {
+            self.0.seed_target(kind, name).await
+        }
+
+        async fn seed_grant(&self, grant: &Grant) -> bool {
+            self.0.seed_grant(grant).await
+        }
+
+        async fn accounts(&self) -> Vec<Account> {
+            self.0.accounts().await
+        }
+
+        async fn grants(&self, account: &AccountId) -> Vec<Grant> {
+            self.0.grants(account).await
+        }
+
+        fn secrets(&self) -> Vec<String> {
+            self.0.secrets()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_described_fails_a_case() {
+        let verdict = async |case, fields| {
+            let harness = async { Described(DirectoryHarness(FakeSystem::new(People::default()), Reading::AsItShould), fields) };
+            conformance::run_case(case, harness, &[]).await
+        };
+        let case = "find_takes_the_known_id_first";
+        assert_eq!(verdict(case, &["id", "state"]).await, Verdict::Passed);
+        let Verdict::Failed(why) = verdict(case, &["id"]).await else { panic!("a field too many was passed over") };
+        assert!(why.contains("GET /people/{id}: answer: 200: Unevaluated properties are not allowed ('state' was unexpected)"), "{why}");
+        // Answers that a fault made up, or spoilt, are the fault's.
+        for case in ["unknown_fields_are_tolerated", "a_page_of_html_is_a_protocol_error", "a_server_error_leaves_the_effect_of_a_write_open"] {
+            assert!(!matches!(verdict(case, &["id", "state"]).await, Verdict::Failed(_)), "{case}");
+        }
+    }
+}

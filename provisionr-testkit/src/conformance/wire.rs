@@ -21,8 +21,7 @@ impl Wire {
     /// What was not as described, each once.
     pub(super) fn violations(&self) -> Vec<String> {
         let Some((fake, description)) = &self.heard else { return Vec::new() };
-        let all: std::collections::BTreeSet<_> = fake.exchanges().iter().flat_map(|exchange| description.violations(exchange)).collect();
-        all.iter().map(ToString::to_string).collect()
+        description.hold(&fake.exchanges()).violations.iter().map(ToString::to_string).collect()
     }
 }
 

@@ -42,6 +42,7 @@ mod schema;
 mod service_model;
 mod vendors;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
@@ -77,6 +78,18 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.operation, self.what)
     }
+}
+
+/// What became of many exchanges that were held against a description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// What was not as described, each once.
+    pub violations: BTreeSet<Violation>,
+    /// The operations that were called.
+    pub called: BTreeSet<String>,
+    /// Those that were not.
+    pub left: BTreeSet<String>,
 }
 
 impl Description {
@@ -167,9 +180,13 @@ impl Description {
         all.into_iter().map(|what| Violation { operation: found.name().to_owned(), what }).collect()
     }
 
-    /// The name of the operation that a request is for: `GET /users/{id}`.
-    pub fn operation(&self, request: &crate::FakeRequest) -> Option<String> {
-        Some(Found::among(&self.documents, request)?.name().to_owned())
+    /// Holds all that was exchanged against the description, and tells which operations that were.
+    pub fn hold(&self, exchanges: &[Exchange]) -> Held {
+        let named = exchanges.iter().filter_map(|exchange| Some(Found::among(&self.documents, &exchange.request)?.name().to_owned()));
+        let called: BTreeSet<String> = named.collect();
+        let left: BTreeSet<String> = self.operations().map(str::to_owned).filter(|operation| !called.contains(operation)).collect();
+        let violations = exchanges.iter().flat_map(|exchange| self.violations(exchange)).collect();
+        Held { violations, called, left }
     }
 
     /// The names of all operations.

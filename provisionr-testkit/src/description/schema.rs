@@ -93,7 +93,8 @@ struct Reader<'a> {
 }
 
 /// What both say alike.
-const ALIKE: [&str; 15] = [
+const ALIKE: [&str; 16] = [
+    "patternProperties",
     "type",
     "enum",
     "const",

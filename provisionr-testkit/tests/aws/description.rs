@@ -1,119 +1,16 @@
-//! The adapter asks and the fake answers as the vendor describes: each request and each answer between the two is held against the
-//! service models. These are not part of this project; their place is told by `PROVISIONR_SPECS_DIR`.
+//! The adapter asks and the fake answers as the vendor describes: every operation that the fake plays is called.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use provisionr_adapters::aws::{AccessKeys, IdentityCenter, IdentityCenterConfig};
-use provisionr_http::{MemoryTransport, Transport};
 use provisionr_sdk::{
     Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Entitlement, Found, ListScope, PageRequest, ProfileDelta, Request, Scope,
     Secret,
 };
 use provisionr_testkit::aws::{AwsFake, Missing};
-use provisionr_testkit::{Act, FakeSystem};
-use serde_json::{Map, Value, json};
-
-/// What every operation may be refused with.
-const COMMON: [&str; 3] = ["UnrecognizedClientException", "InvalidSignatureException", "MissingAuthenticationTokenException"];
-
-/// One service: its operations, and its shapes as JSON Schema.
-struct Service {
-    operations: Value,
-    shapes: Value,
-}
-
-impl Service {
-    fn load(name: &str) -> Option<Self> {
-        let file = PathBuf::from(std::env::var_os("PROVISIONR_SPECS_DIR")?).join("aws").join(name);
-        let mut model: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-        let shapes = model["shapes"].as_object().unwrap().iter().map(|(name, shape)| (name.clone(), schema(shape))).collect::<Map<_, _>>();
-        Some(Self { operations: model["operations"].take(), shapes: shapes.into() })
-    }
-
-    fn hold(&self, what: &str, shape: &str, value: &Value) {
-        let whole = json!({ "$ref": format!("#/$defs/{shape}"), "$defs": self.shapes });
-        let validator = jsonschema::options().build(&whole).unwrap();
-        let errors: Vec<String> = validator.iter_errors(value).map(|error| format!("{error} at {}", error.instance_path())).collect();
-        assert!(errors.is_empty(), "{what} is no {shape}: {errors:#?}\n{value:#}");
-    }
-}
-
-fn schema(shape: &Value) -> Value {
-    let reference = |member: &Value| json!({ "$ref": format!("#/$defs/{}", member["shape"].as_str().unwrap()) });
-    let mut schema = match shape["type"].as_str().unwrap() {
-        "structure" if shape["document"] == true => json!({}),
-        "structure" => {
-            let members: Map<String, Value> = shape["members"].as_object().unwrap().iter().map(|(name, member)| (name.clone(), reference(member))).collect();
-            let mut schema = json!({ "type": "object", "properties": members, "additionalProperties": false });
-            if shape["required"].is_array() {
-                schema["required"] = shape["required"].clone();
-            }
-            if shape["union"] == true {
-                schema["minProperties"] = 1.into();
-                schema["maxProperties"] = 1.into();
-            }
-            schema
-        }
-        "list" => json!({ "type": "array", "items": reference(&shape["member"]) }),
-        "map" => json!({ "type": "object" }),
-        "timestamp" => json!({ "type": "number" }),
-        other => json!({ "type": other }),
-    };
-    let bounds = match shape["type"].as_str().unwrap() {
-        "string" => ["minLength", "maxLength"],
-        "list" => ["minItems", "maxItems"],
-        _ => ["minimum", "maximum"],
-    };
-    for (from, to) in [("min", bounds[0]), ("max", bounds[1])] {
-        if shape[from].is_u64() {
-            schema[to] = shape[from].clone();
-        }
-    }
-    if let Some(pattern) = shape["pattern"].as_str() {
-        schema["pattern"] = format!("^(?:{pattern})$").into();
-    }
-    if shape["enum"].is_array() {
-        schema["enum"] = shape["enum"].clone();
-    }
-    schema
-}
-
-/// What has passed between the two: targets, and errors by operation.
-type Passed = Arc<Mutex<(BTreeSet<String>, BTreeSet<String>)>>;
-
-fn watched(aws: &FakeSystem<AwsFake>, services: &Arc<[Service; 2]>) -> (MemoryTransport, Passed) {
-    let (inner, services, passed) = (aws.transport(), services.clone(), Passed::default());
-    let told = passed.clone();
-    let transport = MemoryTransport::with(move |request: http::Request<Bytes>| {
-        let (inner, services, told) = (inner.clone(), services.clone(), told.clone());
-        async move {
-            let target = request.headers()["x-amz-target"].to_str().unwrap().to_owned();
-            let (prefix, name) = target.split_once('.').unwrap();
-            let service = &services[usize::from(prefix == "SWBExternalService")];
-            let operation = &service.operations[name];
-            service.hold(&format!("the request {name}"), operation["input"]["shape"].as_str().unwrap(), &serde_json::from_slice(request.body()).unwrap());
-            let answer = inner.send(request).await?;
-            let mut body: Value = serde_json::from_slice(answer.body()).unwrap();
-            if answer.status().is_success() {
-                service.hold(&format!("the answer of {name}"), operation["output"]["shape"].as_str().unwrap(), &body);
-                told.lock().unwrap().0.insert(target.clone());
-            } else {
-                let code = body.as_object_mut().unwrap().remove("__type").unwrap().as_str().unwrap().to_owned();
-                told.lock().unwrap().1.insert(format!("{name} {code}"));
-                if COMMON.contains(&code.as_str()) {
-                    return Ok(answer);
-                }
-                assert!(operation["errors"].as_array().unwrap().iter().any(|error| error["shape"] == *code), "{name} has no error {code}");
-                service.hold(&format!("the error of {name}"), &code, &body);
-            }
-            Ok(answer)
-        }
-    });
-    (transport, passed)
-}
+use provisionr_testkit::description::{Description, FOLDER};
+use provisionr_testkit::{Act, MemoryTransport};
+use serde_json::{Value, json};
 
 fn connect(transport: &MemoryTransport) -> IdentityCenter {
     let config = IdentityCenterConfig::new(AwsFake::REGION, AwsFake::INSTANCE, AwsFake::IDENTITY_STORE).account("production", "111111111111");
@@ -123,8 +20,8 @@ fn connect(transport: &MemoryTransport) -> IdentityCenter {
 
 #[tokio::test(start_paused = true)]
 async fn every_operation_is_asked_and_answered_as_described() {
-    let (Some(store), Some(sso)) = (Service::load("identitystore-cut.json"), Service::load("sso-admin-cut.json")) else {
-        eprintln!("passed over: PROVISIONR_SPECS_DIR does not say where the vendor's descriptions are");
+    let Some(description) = Description::of("aws") else {
+        eprintln!("passed over: {FOLDER} does not say where the vendor's descriptions are");
         return;
     };
     let aws = AwsFake::new()
@@ -139,8 +36,8 @@ async fn every_operation_is_asked_and_answered_as_described() {
             "groups": [{ "name": "scim", "external_ids": [{ "issuer": "https://idp.example", "id": "00g1" }] }],
         }))
         .start();
-    let (transport, passed) = watched(&aws, &Arc::new([store, sso]));
-    let (adapter, cx) = (connect(&transport), CallContext::unlimited());
+    aws.record_exchanges();
+    let (adapter, cx) = (connect(&aws.transport()), CallContext::unlimited());
     let act = |act: &str, args: Value| aws.act(Act::new(act, args)).unwrap();
     adapter.check(&cx).await.unwrap();
 
@@ -218,10 +115,20 @@ async fn every_operation_is_asked_and_answered_as_described() {
     act("refuse_key", json!({ "code": "UnrecognizedClientException" }));
     assert!(adapter.check(&cx).await.is_err());
 
-    let (answered, refused) = &*passed.lock().unwrap();
+    let exchanges = aws.exchanges();
+    let held = description.hold(&exchanges);
+    assert_eq!(held.violations, [].into());
     // The adapter is told which instance; others ask.
-    let played = AwsFake::operations().filter(|operation| *operation != "SWBExternalService.ListInstances").collect::<BTreeSet<_>>();
-    assert_eq!(answered.iter().map(String::as_str).collect::<BTreeSet<_>>(), played);
+    let played = AwsFake::operations().filter(|target| *target != "SWBExternalService.ListInstances");
+    assert_eq!(held.called, played.map(|target| format!("POST #{target}")).collect());
+    assert_eq!(description.unmet(), [""; 0]);
+    let refused: BTreeSet<String> = exchanges
+        .iter()
+        .filter_map(|exchange| {
+            let (_, name) = exchange.request.header("x-amz-target")?.split_once('.')?;
+            Some(format!("{name} {}", exchange.answer.as_ref()?.to_json()["__type"].as_str()?))
+        })
+        .collect();
     for error in
         ["CreateUser ConflictException", "DescribeUser ResourceNotFoundException", "ListUsers ValidationException", "ListPermissionSets AccessDeniedException"]
     {

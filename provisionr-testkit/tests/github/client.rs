@@ -12,7 +12,6 @@ pub(crate) struct Seen {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
-    pub(crate) text: String,
 }
 
 impl Seen {
@@ -37,13 +36,15 @@ impl Client {
     pub(crate) async fn send_as(&self, token: &str, method: &str, target: &str, body: Option<Value>) -> Seen {
         let uri = if target.starts_with("https://") { target.to_owned() } else { format!("https://api.github.test{target}") };
         let mut request = http::Request::new(body.map_or_else(Bytes::new, |body| body.to_string().into()));
+        if !request.body().is_empty() {
+            request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        }
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.uri_mut() = uri.parse().unwrap();
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         request.headers_mut().insert("user-agent", "test".parse().unwrap());
         let (parts, body) = self.0.send(request).await.unwrap().into_parts();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        Seen { status: parts.status.as_u16(), headers: parts.headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+        Seen { status: parts.status.as_u16(), headers: parts.headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Seen {

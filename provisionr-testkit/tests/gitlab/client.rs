@@ -37,6 +37,9 @@ impl Client {
     pub(crate) async fn send_as(&self, (header, token): (&'static str, &str), method: &str, target: &str, body: Option<Value>) -> Seen {
         let uri = if target.starts_with("https://") { target.to_owned() } else { format!("https://gitlab.acme.test{target}") };
         let mut request = http::Request::new(body.map_or_else(Bytes::new, |body| body.to_string().into()));
+        if !request.body().is_empty() {
+            request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        }
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.uri_mut() = uri.parse().unwrap();
         request.headers_mut().insert(header, token.parse().unwrap());

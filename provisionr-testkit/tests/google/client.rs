@@ -31,6 +31,9 @@ pub(crate) struct Client(pub(crate) MemoryTransport);
 impl Client {
     pub(crate) async fn send_as(&self, authorization: Option<&str>, method: &str, target: &str, body: Option<Value>) -> Seen {
         let mut request = http::Request::new(body.map_or_else(Bytes::new, |body| body.to_string().into()));
+        if !request.body().is_empty() {
+            request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        }
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.uri_mut() = format!("https://admin.googleapis.com/admin/directory/v1/{target}").replace(' ', "%20").replace('\'', "%27").parse().unwrap();
         if let Some(authorization) = authorization {

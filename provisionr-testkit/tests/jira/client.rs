@@ -51,6 +51,9 @@ impl Client {
 
     pub(crate) async fn send(&self, method: &str, target: &str, body: Option<Value>) -> Seen {
         let mut request = http::Request::new(body.map_or_else(Bytes::new, |body| body.to_string().into()));
+        if !request.body().is_empty() {
+            request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        }
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.uri_mut() = format!("{}/rest/api/3/{target}", self.base).replace(' ', "%20").parse().unwrap();
         request.headers_mut().insert("authorization", self.authorization.parse().unwrap());

@@ -46,6 +46,9 @@ impl Client {
     pub(crate) async fn send_as(&self, authorization: &str, method: &str, target: &str, body: Option<Value>) -> Result<Seen, TransportError> {
         let uri = if target.starts_with("https://") { target.to_owned() } else { format!("https://acme.okta.com{target}") };
         let mut request = http::Request::new(body.map_or_else(Bytes::new, |body| body.to_string().into()));
+        if !request.body().is_empty() {
+            request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        }
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.uri_mut() = uri.replace(' ', "%20").replace('"', "%22").parse().unwrap();
         request.headers_mut().insert("authorization", authorization.parse().unwrap());

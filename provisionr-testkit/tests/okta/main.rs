@@ -4,6 +4,7 @@
 mod apps;
 mod auth;
 mod client;
+#[cfg(feature = "descriptions")]
 mod description;
 mod groups;
 mod users;

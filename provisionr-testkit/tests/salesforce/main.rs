@@ -3,5 +3,6 @@
 
 mod auth;
 mod client;
+#[cfg(feature = "descriptions")]
 mod description;
 mod records;

@@ -3,4 +3,5 @@
 
 mod answers;
 mod client;
+#[cfg(feature = "descriptions")]
 mod description;

@@ -4,7 +4,5 @@ use super::Folder;
 use crate::description::Description;
 
 pub(super) fn description(folder: &Folder) -> Description {
-    Description::service_model(&folder.read("aws/identitystore-cut.json"))
-        .and(Description::service_model(&folder.read("aws/sso-admin-cut.json")))
-        .undescribed("POST #AWSOrganizationsV20161128.ListAccounts", "AWS Organizations has a model of its own, which is not in the folder")
+    Description::service_model(&folder.read("aws/identitystore-cut.json")).and(Description::service_model(&folder.read("aws/sso-admin-cut.json")))
 }

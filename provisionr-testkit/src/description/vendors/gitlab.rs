@@ -61,6 +61,7 @@ pub(super) fn description(folder: &Folder) -> Description {
         .known("*", "answer: 4* is not described", "the generator leaves refusals out")
         .known("*", "answer: 4*: no body is described", "the generator leaves refusals out")
         .known("POST /api/v4/users/{id}/*", "answer: 201: no body is described", "the page of moderation has a body, and the generator has none")
+        .known("PUT /api/v4/groups/{id}/members/{user_id}/state", "answer: 200: no body is described", "the page of members has one, and the generator none")
         .known("DELETE /api/v4/users/{id}", "answer: 204 is not described", "the page of users says 204, and the generator 200")
         .known("GET /api/v4/groups/{id}/provisioned_users", "request: path parameter `id`: *", "groups are known by path as well, here as elsewhere")
         .known("GET /api/v4/users", "request: query parameter `pagination` is not described", "the page of pagination has it for users")
