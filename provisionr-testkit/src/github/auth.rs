@@ -42,9 +42,10 @@ pub(super) struct Auth {
 /// Installation tokens live an hour.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
+/// Whatever the case of the scheme: Octokit writes `bearer` and `token`.
 fn bearer(request: &FakeRequest) -> Option<&str> {
-    let value = request.header("authorization")?;
-    value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("token "))
+    let (scheme, token) = request.header("authorization")?.split_once(' ')?;
+    ["bearer", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(token)
 }
 
 /// What an operation asks for: the permission of an app, and the scopes of a person's token.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provisionr_http::Transport;
 use provisionr_testkit::{GithubFake, Limit};
 use serde_json::{Value, json};
 
@@ -18,6 +19,17 @@ async fn tokens_keep_to_their_scopes_and_apps_to_their_permissions() {
     // What may not be seen looks as if it were not there.
     assert_eq!(client.send_as("ghp_read", "GET", "/repos/company/api/invitations", None).await.status, 404);
     assert!(!format!("{:?}", fake.with(Clone::clone)).contains(GithubFake::TOKEN));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scheme_of_a_token_may_be_written_as_clients_do() {
+    let fake = GithubFake::new().start();
+    let ask = async |scheme: &str| {
+        let request = http::Request::get("https://api.github.test/user").header("user-agent", "test");
+        let request = request.header("authorization", format!("{scheme} {}", GithubFake::TOKEN)).body(bytes::Bytes::new()).unwrap();
+        fake.transport().send(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!((ask("Bearer").await, ask("bearer").await, ask("token").await, ask("Basic").await), (200, 200, 200, 401));
 }
 
 #[tokio::test(start_paused = true)]
