@@ -3,4 +3,5 @@
 
 mod client;
 mod description;
+mod enterprise;
 mod fake;
