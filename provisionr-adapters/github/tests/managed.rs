@@ -219,6 +219,23 @@ async fn profiles_change_part_by_part() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_that_fails_after_a_change_leaves_the_change_open() {
+    let fake = world().start();
+    fake.fault(Fault::status(502).on("POST", "/graphql"));
+    let error = ensure(&fake, AccountQuery::by("external_id", "s-1"), spec(&["schen"])).await.unwrap_err();
+    assert_eq!((error.effect(), fake.user_id("schen").is_some()), (Effect::Unknown, true));
+    for change in [
+        Change::SetState(AccountState::Suspended),
+        Change::UpdateAccount(ProfileDelta([("displayName".to_owned(), Some("S".into()))].into())),
+        Change::SetState(AccountState::Deleted),
+    ] {
+        fake.clear_faults();
+        fake.fault(Fault::status(502).on("GET", "/scim/v2/enterprises/*/Users/*"));
+        assert_eq!(apply(&fake, &sarah(&fake), change.clone()).await.unwrap_err().effect(), Effect::Unknown, "{change}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_of_scim_are_told_by_their_lane() {
     let fake = world().start();
     fake.fault(Fault::throttle(Duration::from_secs(90)).on("*", "/scim/v2/**"));

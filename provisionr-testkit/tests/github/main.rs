@@ -4,4 +4,5 @@
 mod client;
 #[cfg(feature = "descriptions")]
 mod description;
+mod enterprise;
 mod fake;
