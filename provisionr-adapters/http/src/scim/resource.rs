@@ -71,7 +71,7 @@ impl User {
     }
 
     /// Whether any of its addresses is this one.
-    pub(super) fn has_email(&self, wanted: &str) -> bool {
+    pub fn has_email(&self, wanted: &str) -> bool {
         let mut emails = self.0.fields.get("emails").and_then(Value::as_array).into_iter().flatten();
         emails.any(|email| email.get("value").and_then(Value::as_str).is_some_and(|email| email.eq_ignore_ascii_case(wanted)))
     }
