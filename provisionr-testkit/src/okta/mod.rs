@@ -148,6 +148,11 @@ impl OktaFake {
         self
     }
 
+    /// Sets it of an org that runs.
+    pub fn set(&mut self, set: impl FnOnce(&mut OktaSettings)) {
+        set(&mut self.org.settings);
+    }
+
     /// Runs it by a clock of its own.
     pub fn start(self) -> FakeSystem<Self> {
         FakeSystem::new(self)

@@ -26,6 +26,9 @@ pub struct OktaSettings {
     /// How long activation and deactivation take, `transitioningToStatus` being set meanwhile; none.
     #[serde(rename = "transition_ms", with = "crate::link::millis")]
     pub transition: Duration,
+    /// How long after a change of a person the rules are evaluated; at once. Okta does not say.
+    #[serde(rename = "rule_lag_ms", with = "crate::link::millis")]
+    pub rule_lag: Duration,
     /// What assigning an app to a user who has it directly answers; 409 E0000062. Okta lists the code and does not say
     /// when it comes.
     pub repeated_assignment: RepeatedAssignment,
@@ -78,6 +81,7 @@ impl Default for OktaSettings {
             search_lag: Duration::from_secs(2),
             member_lag: Duration::ZERO,
             transition: Duration::ZERO,
+            rule_lag: Duration::ZERO,
             repeated_assignment: RepeatedAssignment::default(),
             deactivation: DeactivatedGroups::default(),
             deactivated_password: DeactivatedPassword::default(),
