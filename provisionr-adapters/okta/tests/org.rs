@@ -319,6 +319,21 @@ async fn a_login_that_another_has_is_a_conflict_in_an_update() {
     assert_eq!((error.kind(), error.code()), (&ErrorKind::Conflict, Some("E0000001")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn more_at_once_than_an_org_takes_is_a_limit_that_is_soon_over() {
+    let fake = OktaFake::new().with_user(SARAH).start();
+    let id = fake.user_id(SARAH).unwrap();
+    fake.fault(Fault::late_answer(Duration::from_secs(5)).on("GET", "/api/v1/users/*").always());
+    let mut finds = tokio::task::JoinSet::new();
+    for _ in 0..76 {
+        let (okta, who) = (with_token(&fake), AccountQuery::known(id.clone()));
+        finds.spawn(async move { okta.find_account(&cx(), &who).await });
+    }
+    let refused: Vec<_> = finds.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!((refused[0].kind(), refused[0].hint()), (&ErrorKind::RateLimited("users.id".into()), RetryHint::After(Duration::from_secs(10))));
+}
+
 #[tokio::test]
 async fn over_real_http_it_is_the_same() {
     let fake = OktaFake::new().with_group("engineering-team").start();

@@ -16,6 +16,9 @@ use super::expression::Expression;
 pub struct OktaSettings {
     /// The most items of any page, whatever `limit` asks for; 3, so that a client that does not page is found out.
     pub page_size: usize,
+    /// How many requests are taken at once; 75, and 35 in free orgs (<https://developer.okta.com/docs/reference/rl2-concurrency/>). More are
+    /// under way at once only while a fault delays answers.
+    pub concurrency: usize,
     /// How far `search` (users, groups) is behind; 2 seconds. Okta calls it eventually consistent and gives no figure.
     /// While anything may lag, each write copies the whole org: set it to zero for load.
     #[serde(rename = "search_lag_ms", with = "crate::link::millis")]
@@ -78,6 +81,7 @@ impl Default for OktaSettings {
     fn default() -> Self {
         Self {
             page_size: 3,
+            concurrency: 75,
             search_lag: Duration::from_secs(2),
             member_lag: Duration::ZERO,
             transition: Duration::ZERO,
