@@ -100,7 +100,8 @@ impl Okta {
 
     pub(crate) async fn join(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
         let group = wanted.to::<AddToGroup>()?.target;
-        if let Some(Membership { grant, .. }) = self.membership(cx, account, &group).await? {
+        if let Some(Membership { grant, unsettled }) = self.membership(cx, account, &group).await? {
+            settled(&grant, unsettled)?;
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
         }
         let receipt = self.put_member(cx, &group, account.id.as_str()).await?;
@@ -131,10 +132,7 @@ impl Okta {
             }
             _ => request.check_expected(Some(&grant))?,
         }
-        if let Some((rule, left)) = unsettled {
-            let why = format!("the group rule {rule} feeds the group, and may not have been evaluated since the last change");
-            return Err(AdapterError::not_ready(why).with_hint(RetryHint::After(left)));
-        }
+        settled(&grant, unsettled)?;
         let answer = match self.member(http::Method::DELETE, &group, account.id.as_str()).send(cx).await {
             Ok(answer) => answer,
             // The membership was there a moment ago: who is gone now cannot be told.
@@ -213,6 +211,17 @@ impl Okta {
             }
         }
         Ok(sweep.page(grants))
+    }
+}
+
+/// Refuses while a rule may still take away what looks direct, and what to take away by hand excepts the person from the rule.
+fn settled(grant: &Grant, unsettled: Option<(String, Duration)>) -> Result<()> {
+    match unsettled {
+        Some((rule, left)) if grant.source == Source::Direct => {
+            let why = format!("the group rule {rule} feeds the group, and may not have been evaluated since the last change");
+            Err(AdapterError::not_ready(why).with_hint(RetryHint::After(left)))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -159,6 +159,9 @@ async fn a_rule_that_is_still_to_be_evaluated_is_waited_for() {
     let request = on(&fake, Change::Revoke(membership(&fake, "sales")));
     let error = okta.apply(&cx(), &request).await.unwrap_err();
     assert_eq!((error.kind(), error.hint()), (&ErrorKind::NotReady, RetryHint::After(Duration::from_secs(300))));
+    // Nor is she said to be in it where she is to be from now on by hand: what the rule takes away would be missing.
+    let kept = on(&fake, Change::Grant(membership(&fake, "sales")));
+    assert_eq!(okta.apply(&cx(), &kept).await.unwrap_err().kind(), &ErrorKind::NotReady);
     tokio::time::advance(Duration::from_secs(61)).await;
     assert!(matches!(okta.apply(&cx(), &request).await.unwrap(), Outcome::Unchanged(_)));
     assert_eq!((fake.members("sales").len(), fake.effects("rule.user_excluded")), (0, 0));
