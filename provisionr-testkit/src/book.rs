@@ -36,6 +36,8 @@ pub(crate) struct Book {
     pub(crate) links: Vec<Link>,
     /// States that held until a time, oldest first.
     pub(crate) history: Vec<(Timestamp, Box<dyn Fake>)>,
+    /// When requests that are answered late will be.
+    pub(crate) late: Vec<Timestamp>,
     pub(crate) unknown_routes: Vec<String>,
     pub(crate) failures: Vec<String>,
 }
@@ -45,6 +47,12 @@ impl Book {
         // Numbers ascend; the log may have been cleared meanwhile.
         let at = self.log.binary_search_by_key(&number, |entry| entry.number).ok()?;
         self.log.get_mut(at)
+    }
+
+    /// How many requests wait for their answers.
+    pub(crate) fn under_way(&mut self, now: Timestamp) -> usize {
+        self.late.retain(|due| *due > now);
+        self.late.len()
     }
 
     /// Drops the oldest of what is too much to keep.

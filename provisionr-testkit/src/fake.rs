@@ -137,6 +137,7 @@ pub struct FakeContext {
     route: Option<&'static str>,
     caller: Option<String>,
     limit: Option<LimitReading>,
+    pub(crate) at_once: usize,
     pub(crate) unknown_route: Option<String>,
     pub(crate) events: Vec<FakeEvent>,
     pub(crate) later: Vec<Act>,
@@ -144,7 +145,7 @@ pub struct FakeContext {
 
 impl FakeContext {
     pub(crate) fn new(now: Timestamp, base_url: String, request: Option<u64>) -> Self {
-        Self { now, base_url, request, route: None, caller: None, limit: None, unknown_route: None, events: Vec::new(), later: Vec::new() }
+        Self { now, base_url, request, route: None, caller: None, limit: None, at_once: 1, unknown_route: None, events: Vec::new(), later: Vec::new() }
     }
 
     #[cfg(test)]
@@ -175,6 +176,11 @@ impl FakeContext {
     /// Notes who is asking.
     pub fn set_caller(&mut self, caller: impl Into<String>) {
         self.caller = Some(caller.into());
+    }
+
+    /// How many requests are under way, this one included: others are while a fault delays their answers.
+    pub fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// What the limit of this request says, as [`Fake::admit`] found out.

@@ -124,9 +124,11 @@ impl<F: Fake + ?Sized> Shared<F> {
             }
             Some(FaultKind::Delay { by, effect: EffectAt::Arrival }) => {
                 let slot = Arc::new(Mutex::new(Some(Delivery::Answer(perform(&request)))));
+                lock(&self.book).late.push(now + by);
                 return InFlight { number, due: Some(now + by), slot };
             }
             Some(FaultKind::Delay { by, effect: EffectAt::Answer }) => {
+                lock(&self.book).late.push(now + by);
                 let job = move |shared: &Arc<Self>, at| Delivery::Answer(shared.perform(&request, number, lag, at));
                 return InFlight { number, due: Some(now + by), slot: self.put_off(now + by, job) };
             }

@@ -274,6 +274,7 @@ impl<F: Fake + ?Sized> Shared<F> {
     /// Does what a request asks for, at a time.
     pub(crate) fn perform(self: &Arc<Self>, request: &FakeRequest, number: u64, lag: Duration, at: Timestamp) -> FakeResponse {
         let mut cx = FakeContext::new(at, request.base_url(), Some(number));
+        cx.at_once += lock(&self.book).under_way(at);
         let mut fake = lock(&self.fake);
         let answer = catch_unwind(AssertUnwindSafe(|| match fake.admit(request, &mut cx) {
             Err(refused) => refused,

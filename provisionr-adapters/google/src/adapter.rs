@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use provisionr_http::{HttpClient, Path, path};
+use provisionr_http::{HttpClient, Path, ScopedSource, path};
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, Found, Grant, KindName, ListScope,
     Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
@@ -25,7 +25,7 @@ pub struct Google {
     /// The domain of the administrator.
     pub(crate) domain: Option<String>,
     /// The scopes of a service account; none for an access token, which has those it was made with.
-    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) scopes: Option<ScopedSource>,
     /// How much of a user is asked for.
     pub(crate) projection: &'static str,
     pub(crate) conflicting: ConflictingAccounts,
@@ -41,7 +41,7 @@ impl fmt::Debug for Google {
 impl Google {
     /// What a service account was not delegated: any of these scopes would do.
     fn without_scope(&self, scopes: &[&str]) -> Option<String> {
-        let given = self.scopes.as_ref()?;
+        let given = self.scopes.as_ref()?.given();
         let lacking = !scopes.iter().any(|scope| given.contains(&full(scope)));
         lacking.then(|| format!("the service account is not delegated the scope {}", full(scopes.first().copied().unwrap_or_default())))
     }
@@ -109,6 +109,9 @@ impl Adapter for Google {
 
     async fn check(&self, cx: &CallContext) -> Result<Check> {
         let (groups, units) = (KindName::from(ADD_TO_GROUP), KindName::from(MOVE_TO_ORG_UNIT));
+        let root = |part: &str| path!["admin", "directory", "v1", part];
+        // First, for the answer to the first request tells which scopes are given.
+        let unseen = self.may_read(cx, root("users"), ("customer", "my_customer")).await?;
         let own = self.own_account(cx).await?;
         let mut check = own.into_iter().fold(Check::new(), |check, user| check.own(user.id));
         let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::Manage(units.clone())];
@@ -116,10 +119,9 @@ impl Adapter for Google {
         check = check.lacks_all([Ability::EndSessions], self.without_scope(&["admin.directory.user.security"]));
         let writes = self.without_scope(&["admin.directory.group.member", "admin.directory.group"]);
         check = check.lacks_all([Ability::Manage(groups.clone())], writes);
-        let root = |part: &str| path!["admin", "directory", "v1", part];
-        let hidden = self.may_read(cx, root("users"), ("customer", "my_customer")).await?;
-        let of_users = [Ability::ListAccounts, Ability::Observe(units.clone()), Ability::ListGrants(units.clone())];
-        check = check.lacks_all(of_users, hidden);
+        // Who is looked at, or let into a group, is looked up first.
+        let of_users = [Ability::ListAccounts, Ability::Observe(units.clone()), Ability::ListGrants(units.clone()), Ability::Observe(groups.clone())];
+        check = check.lacks_all(of_users, unseen);
         let hidden = self.may_read(cx, root("groups"), ("customer", "my_customer")).await?;
         let of_groups = [Ability::Observe, Ability::ListTargets, Ability::ListGrants, Ability::Manage].map(|ability| ability(groups.clone()));
         check = check.lacks_all(of_groups, hidden);

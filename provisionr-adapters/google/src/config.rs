@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use provisionr_http::{Auth, CredentialProvider, HttpClient, Jwt, Routes, RsaSigner, Signer, TokenSource, Transport};
+use provisionr_http::{Auth, CredentialProvider, HttpClient, Jwt, Routes, RsaSigner, ScopedSource, Signer, TokenSource, Transport};
 use provisionr_sdk::{
     Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, CallContext, Cardinality, ChangeFacts, Descriptor, Kind, Lane, Level, Mail,
     OnCreate, Repeat, Result, Search, Secret, SystemName, Transition,
@@ -214,8 +214,13 @@ impl GoogleConfig {
                 let Some(admin) = &self.admin else {
                     return Err(AdapterError::invalid_config("a service account has to be told the administrator it acts as"));
                 };
-                let claims = Jwt::new(email.as_str(), self.token_url.as_str()).claim("scope", self.scopes.join(" ")).claim("sub", admin.as_str());
-                (Auth::bearer(TokenSource::jwt_bearer(&self.token_url, http, claims, signer.clone())?), Some(self.scopes.clone()))
+                let (email, admin, endpoint) = (email.clone(), admin.clone(), self.token_url.clone());
+                let (http, signer) = (http.clone(), signer.clone());
+                let source = ScopedSource::new(self.scopes.iter().cloned(), move |scopes| {
+                    let claims = Jwt::new(email.as_str(), endpoint.as_str()).claim("scope", scopes.join(" ")).claim("sub", admin.as_str());
+                    TokenSource::jwt_bearer(&endpoint, &http, claims, signer.clone())
+                })?;
+                (Auth::bearer(source.clone()), Some(source))
             }
         };
         let client = HttpClient::new(&self.url, http)?.auth(auth).routes(Routes::new().any("/**", LANE)).classifier(errors::classify);
@@ -249,6 +254,8 @@ fn accounts(config: &GoogleConfig) -> AccountFacts {
         ConflictingAccounts::Refuse => (Mail::None, create.repeat),
     };
     facts
+        .scope("https://www.googleapis.com/auth/admin.directory.user")
+        .scope("https://www.googleapis.com/auth/admin.directory.user.security")
         .found_by("email", Search::Exact)
         .found_by("employee_number", Search::Indexed)
         .created(ChangeFacts { mail, repeat, ..create })
@@ -273,7 +280,8 @@ fn descriptor(system: SystemName, config: &GoogleConfig) -> Descriptor {
         .granting(membership.clone().calls(LANE, 2))
         .revoking(membership.calls(LANE, 3))
         .scope("https://www.googleapis.com/auth/admin.directory.group.member")
-        .scope("https://www.googleapis.com/auth/admin.directory.group.readonly");
+        .scope("https://www.googleapis.com/auth/admin.directory.group.readonly")
+        .scope("https://www.googleapis.com/auth/admin.directory.user.readonly");
     let units = Kind::per_target::<MoveToOrgUnit>(MOVE_TO_ORG_UNIT)
         .doc("Moves a person into an organizational unit, whose services and settings they get")
         .target_noun("organizational unit")

@@ -10,9 +10,9 @@ pub(crate) fn is_about(error: &AdapterError, key: &str) -> bool {
     error.message().contains(key)
 }
 
-/// Whether a right is lacking for this request alone. A service account gets no token at all when one scope is not delegated.
+/// Whether Google says that a right is lacking for this request alone. That there is no token, or that a proxy refuses, says nothing of it.
 pub(crate) fn is_lacking(error: &AdapterError) -> bool {
-    *error.kind() == ErrorKind::PermissionDenied && error.code() != Some("unauthorized_client")
+    *error.kind() == ErrorKind::PermissionDenied && error.code().is_some_and(|code| !matches!(code, "unauthorized_client" | "invalid_scope"))
 }
 
 /// One code for all the words there may be for it: `duplicate` has been met, and Google documents none.

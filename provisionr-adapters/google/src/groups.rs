@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use provisionr_http::{Paging, RequestBuilder, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, Missing, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result,
-    RetryHint, Source, TargetId, TargetName, suggestion,
+    Account, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Missing, Outcome, Page, PageRequest, Receipt, Request, Resolution, Result, RetryHint,
+    Source, Sweep, TargetId, TargetName, suggestion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -295,31 +295,18 @@ impl Google {
 
     /// One page of all memberships: the groups page by page, the members of each.
     pub(crate) async fn list_all_members(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Grant>> {
-        let mut place: Place = match &page.cursor {
-            None => Place::default(),
-            Some(cursor) => serde_json::from_str(cursor.as_str()).map_err(|_| AdapterError::stale_cursor("the cursor is none of this list"))?,
-        };
-        if place.groups.is_empty() {
-            let found = self.list_groups(cx, &PageRequest { cursor: place.next.take(), size: None }).await?;
-            place.groups = found.items.into_iter().rev().map(|group| group.id).collect();
-            place.next = found.next;
+        let mut sweep = Sweep::<String>::read(page)?;
+        if let Some(targets) = sweep.targets() {
+            sweep.add(self.list_groups(cx, &targets).await?.map(|group| group.id));
         }
-        let Some(group) = place.groups.last() else { return Ok(Page::last(Vec::new())) };
-        let mut members = self.list_members(cx, group, &PageRequest { cursor: place.members.take(), size: page.size }).await?;
-        place.members = members.next.take();
-        if place.members.is_none() {
-            place.groups.pop();
+        let Some(group) = sweep.target() else { return Ok(sweep.page(Vec::new())) };
+        match self.list_members(cx, group, &sweep.within(page.size)).await {
+            Ok(members) => Ok(sweep.go_on(members)),
+            // It was listed a moment ago.
+            Err(error) if *error.kind() == ErrorKind::NotFound(Missing::Target) => {
+                Ok(sweep.go_on(Page::last(Vec::new()).incomplete("a group went while it was listed, or is not to be seen any more")))
+            }
+            Err(error) => Err(error),
         }
-        let more = !place.groups.is_empty() || place.next.is_some();
-        members.next = Some(place).filter(|_| more).and_then(|place| serde_json::to_string(&place).ok()).map(Cursor::from);
-        Ok(members)
     }
-}
-
-/// Where a list of all memberships stands: the groups of this page that are left, the next one last; where in its members; the next page.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Place {
-    groups: Vec<String>,
-    members: Option<Cursor>,
-    next: Option<Cursor>,
 }

@@ -391,8 +391,9 @@ async fn already_gone_counts_only_where_the_group_can_be_seen() {
         let script = Script::new([step]);
         assert_eq!(script.apply(Change::Revoke(membership("MEMBER"))).await.unwrap_err().kind(), &ErrorKind::NotFound(Missing::Unclear));
     }
-    // Of people of other domains Google does not say whether they are in a group through another.
-    let outside = [(MEMBER, 404, missing("memberKey")), (IS_IN, 400, failure(400, "invalid", "Invalid Input: memberKey"))];
+    // Of groups of other domains Google does not say whether somebody is in them through another.
+    let walked = ("GET groups?userKey=u1&maxResults=200", 200, json!({ "kind": "admin#directory#groups" }));
+    let outside = [(MEMBER, 404, missing("memberKey")), (IS_IN, 400, failure(400, "invalid", "Invalid Input: memberKey")), walked];
     let script = Script::new(outside.clone().into_iter().chain([("GET groups/g1", 200, json!({ "id": "g1", "email": "g1@acme.com" }))]));
     assert!(matches!(script.apply(Change::Revoke(membership("MEMBER"))).await.unwrap(), Outcome::Unchanged(_)));
     let script = Script::new(outside.into_iter().chain([("GET groups/g1", 404, missing("groupKey"))]));
@@ -481,7 +482,12 @@ async fn what_google_keeps_suspended_and_what_is_archived_is_told() {
 
 #[tokio::test]
 async fn deletion_repeated_is_done_already() {
-    let script = Script::new([(USER, 404, missing("userKey"))]);
+    let gone = (USER, 404, missing("userKey"));
+    let deleted = ("GET users?showDeleted=true&maxResults=500", 200, json!({ "kind": "admin#directory#users", "users": [user(&json!({}))] }));
+    let script = Script::new([gone.clone(), deleted.clone()]);
+    assert!(matches!(script.apply(Change::SetState(AccountState::Deleted)).await.unwrap(), Outcome::Unchanged(_)));
+    // Somebody was faster.
+    let script = Script::new([(USER, 200, user(&json!({}))), ("DELETE users/u1", 404, missing("userKey")), deleted]);
     assert!(matches!(script.apply(Change::SetState(AccountState::Deleted)).await.unwrap(), Outcome::Unchanged(_)));
     for status in [200, 204] {
         let http = MemoryTransport::new(move |request| match request.method().as_str() {

@@ -8,8 +8,8 @@ use provisionr_google::{Google, GoogleConfig, Settings};
 use provisionr_http::{ReqwestTransport, Signer, SystemSettings, Transport};
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, Call, CallContext, CallGate, Change, Completeness, Entitlement, ErrorKind, Found,
-    Grant, LaneId, LaneReading, ListScope, Outcome, Page, PageRequest, Permit, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Secret, Source,
-    Timestamp,
+    Grant, LaneId, LaneReading, ListScope, Outcome, Page, PageRequest, Permit, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Scope, Secret,
+    Source, Timestamp,
 };
 use provisionr_testkit::google::{GoogleFake, GroupsOfUser, MemberRole, NothingToShow};
 use provisionr_testkit::{Act, FakeClock, FakeServer, FakeSystem, Limit};
@@ -106,16 +106,72 @@ async fn check_says_what_the_credential_lacks() {
     assert_eq!(lacking(&without("admin.directory.user.security")).await, [Ability::EndSessions]);
     assert_eq!(lacking(&without("admin.directory.group.member")).await, [Ability::Manage(groups.into())]);
     assert_eq!(lacking(&without("admin.directory.orgunit.readonly")).await, [Ability::Manage(units.into()), Ability::ListTargets(units.into())]);
-    let expected = [Ability::ListAccounts, Ability::Observe(units.into()), Ability::ListGrants(units.into())];
+    let expected = [Ability::ListAccounts, Ability::Observe(groups.into()), Ability::Observe(units.into()), Ability::ListGrants(units.into())];
     let lacks = lacking(&without("admin.directory.user")).await;
-    assert!(expected.iter().all(|ability| lacks.contains(ability)) && !lacks.contains(&Ability::Observe(groups.into())), "{lacks:?}");
+    assert!(expected.iter().all(|ability| lacks.contains(ability)) && !lacks.contains(&Ability::ListGrants(groups.into())), "{lacks:?}");
     let readers = ["https://www.googleapis.com/auth/admin.directory.user.readonly", "admin.directory.group", "admin.directory.orgunit"];
     let expected = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::EndSessions, Ability::Manage(units.into())];
     assert_eq!(lacking(&readers).await, expected);
-    // One scope that is not delegated, and there is no token at all.
-    let fake = GoogleFake::new().seeded(&json!({ "service_accounts": [{ "email": GoogleFake::SERVICE_ACCOUNT, "scopes": ["admin.directory.user"] }] })).start();
+    // Nothing is delegated: there is no token at all.
+    let fake = GoogleFake::new().seeded(&json!({ "service_accounts": [{ "email": GoogleFake::SERVICE_ACCOUNT, "scopes": [] }] })).start();
     let error = service_account(&fake).connect("google", &fake.transport()).unwrap().check(&cx()).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (&ErrorKind::PermissionDenied, Some("unauthorized_client")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_is_not_delegated_switches_off_its_own_ability_alone() {
+    let delegated = ["admin.directory.user", "admin.directory.group.readonly", "admin.directory.group.member", "admin.directory.orgunit.readonly"];
+    let fake =
+        GoogleFake::new().with_user(SARAH).seeded(&json!({ "service_accounts": [{ "email": GoogleFake::SERVICE_ACCOUNT, "scopes": delegated }] })).start();
+    // All five are asked for, as by default.
+    let google = service_account(&fake).connect("google", &fake.transport()).unwrap();
+    google.apply(&cx(), &on(&fake, Change::SetState(AccountState::Suspended))).await.unwrap();
+    assert!(fake.user(SARAH).unwrap().suspended);
+    assert_eq!(google.check(&cx()).await.unwrap().lacking.into_keys().collect::<Vec<_>>(), [Ability::EndSessions]);
+    let error = google.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::PermissionDenied);
+    // One refusal, one request for each scope, one token; and no more until it is renewed.
+    assert_eq!(fake.requests("POST", "/token").len(), 1 + 5 + 1);
+    fake.seed(&json!({ "service_accounts": [{ "email": GoogleFake::SERVICE_ACCOUNT }] })).unwrap();
+    fake.act(Act::new("expire_access_tokens", json!({}))).unwrap();
+    google.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
+    assert!(google.check(&cx()).await.unwrap().lacking.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scopes_that_are_declared_are_enough() {
+    let fake = GoogleFake::new().with_user(SARAH).with_group("team@example.com", &[]).with_org_unit("/sales").start();
+    let declared = with_token(&fake).descriptor().clone();
+    let with = |scopes: &[&str]| service_account(&fake).scopes(scopes).connect("google", &fake.transport()).unwrap();
+    let of = |kind: &str| declared.kinds.get(&kind.into()).unwrap().scopes.clone();
+    let account = Account::new(fake.user_id(SARAH).unwrap(), AccountState::Active);
+    for (kind, wanted) in
+        [("add_to_group", membership(&fake, "team@example.com", "OWNER")), ("move_to_org_unit", Entitlement::new("move_to_org_unit", "/sales"))]
+    {
+        let google = with(&of(kind));
+        google.apply(&cx(), &on(&fake, Change::Grant(wanted.clone()))).await.unwrap();
+        let seen = google.observe(&cx(), &account, &Scope::Kinds(vec![kind.into()])).await.unwrap();
+        assert!(seen.grants.iter().any(|grant| grant.entitlement == wanted), "{kind}");
+        google.apply(&cx(), &on(&fake, Change::Revoke(wanted))).await.unwrap();
+    }
+    let google = with(&declared.accounts.scopes);
+    google.apply(&cx(), &on(&fake, Change::SetState(AccountState::Suspended))).await.unwrap();
+    google.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
+    google.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap();
+    // And what the kinds do not say they need they do not need.
+    for missing in of("add_to_group") {
+        let rest: Vec<&str> = of("add_to_group").into_iter().filter(|scope| *scope != missing).collect();
+        let error = with(&rest).list_grants(&cx(), &ListScope::Kind("add_to_group".into()), &PageRequest::first()).await;
+        let observed = with(&rest).observe(&cx(), &Account::new(fake.user_id(GoogleFake::ADMIN).unwrap(), AccountState::Active), &Scope::All).await;
+        let granted = with(&rest)
+            .apply(
+                &cx(),
+                &Request::new("s-1", AccountQuery::default(), Change::Grant(membership(&fake, "team@example.com", "OWNER")), "k-1")
+                    .with_account(Account::new(fake.user_id(GoogleFake::ADMIN).unwrap(), AccountState::Active)),
+            )
+            .await;
+        assert!(error.is_err() || observed.is_err() || granted.is_err(), "all goes well without {missing}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,8 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response};
 use provisionr_http::{
-    Auth, Credential, CredentialFile, CredentialProvider, EnvironmentVariable, HttpClient, Jwt, MemoryTransport, RsaSigner, Signer, TokenSource, path,
+    Auth, Credential, CredentialFile, CredentialProvider, EnvironmentVariable, HttpClient, Jwt, MemoryTransport, RsaSigner, ScopedSource, Signer, TokenSource,
+    path,
 };
 use provisionr_sdk::{AdapterError, Call, CallContext, CallGate, Effect, ErrorKind, LaneId, LaneReading, Permit, Result, Secret, Timestamp};
 use serde_json::Value;
@@ -353,4 +354,45 @@ async fn a_refused_grant_says_why_and_changes_nothing() {
         assert_eq!((error.kind(), error.effect()), (&kind, Effect::None), "{body}");
         assert!(!format!("{error:?}").contains("hush"));
     }
+}
+
+#[tokio::test]
+async fn a_scope_that_is_not_given_costs_no_other() {
+    // Gives tokens for `a` and `c`; what `down` is asked for finds the endpoint out of order.
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = asked.clone();
+    let http = MemoryTransport::new(move |request| {
+        let form: Vec<(String, String)> = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let scope = form.into_iter().find(|(name, _)| name == "scope").unwrap().1;
+        log.lock().unwrap().push(scope.clone());
+        let (status, body) = match scope.as_str() {
+            "down" => (503, "{}".to_owned()),
+            scope if scope.split(' ').all(|scope| ["a", "c"].contains(&scope)) => (200, format!(r#"{{"access_token": "for {scope}"}}"#)),
+            _ => (400, r#"{"error": "invalid_scope"}"#.to_owned()),
+        };
+        Response::builder().status(status).body(body.into()).unwrap()
+    });
+    let source = |scopes: &[&str]| {
+        let http = http.clone();
+        ScopedSource::new(scopes.iter().map(|scope| (*scope).to_owned()), move |scopes| {
+            Ok(TokenSource::client_secret("https://a.example/token", &http, "client", Secret::new("hush"))?.scope(scopes.join(" ")))
+        })
+        .unwrap()
+    };
+    let cx = CallContext::unlimited();
+    let narrowed = source(&["a", "b", "c"]);
+    assert_eq!(narrowed.clone().given(), ["a", "b", "c"]);
+    assert_eq!(narrowed.credential(&cx).await.unwrap().secret().expose(), "for a c");
+    assert_eq!(
+        (narrowed.given(), asked.lock().unwrap().clone()),
+        (vec!["a".to_owned(), "c".to_owned()], vec!["a b c", "a", "b", "c", "a c"].iter().map(|s| (*s).to_owned()).collect())
+    );
+    // One that is given whole is asked for once.
+    asked.lock().unwrap().clear();
+    source(&["a", "c"]).credential(&cx).await.unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    // Where nothing is given the first refusal stands; a failure of another kind narrows nothing.
+    assert_eq!(source(&["b", "d"]).credential(&cx).await.unwrap_err().code(), Some("invalid_scope"));
+    let failing = source(&["a", "b", "down"]);
+    assert_eq!((failing.credential(&cx).await.unwrap_err().kind(), failing.given().len()), (&ErrorKind::Unavailable, 3));
 }

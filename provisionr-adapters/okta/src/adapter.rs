@@ -5,13 +5,14 @@ use std::fmt;
 use async_trait::async_trait;
 use provisionr_http::{HttpClient, path};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, ErrorKind, Found, Grant, KindName,
-    ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
+    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, Found, Grant, KindName, ListScope,
+    Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
 };
 
 use crate::apps::{ASSIGN_APP, assignable};
 use crate::config::Facts;
-use crate::groups::{ADD_TO_GROUP, Place, no_such_kind};
+use crate::errors::is_lacking;
+use crate::groups::{ADD_TO_GROUP, no_such_kind};
 use crate::wire::User;
 
 /// One Okta org. Made by [`OktaConfig::connect`](crate::OktaConfig::connect).
@@ -32,15 +33,15 @@ impl Okta {
     async fn may_read(&self, cx: &CallContext, path: provisionr_http::Path) -> Result<Option<String>> {
         match self.client.get(path).query("limit", 1).send(cx).await {
             Ok(_) => Ok(None),
-            Err(error) if *error.kind() == ErrorKind::PermissionDenied => Ok(Some(error.to_string())),
+            Err(error) if is_lacking(&error) => Ok(Some(error.to_string())),
             Err(error) => Err(error),
         }
     }
 
     /// What a service app was not given the scope for.
     fn without_scope(&self, scope: &str) -> Option<String> {
-        let scopes = self.facts.scopes.as_ref()?;
-        (!scopes.iter().any(|given| given == scope)).then(|| format!("the service app is not given the scope `{scope}`"))
+        let given = self.facts.scopes.as_ref()?.given();
+        (!given.iter().any(|given| given == scope)).then(|| format!("the service app is not given the scope `{scope}`"))
     }
 }
 
@@ -119,11 +120,15 @@ impl Adapter for Okta {
             let me: User = self.client.get(path!["api", "v1", "users", "me"]).send(cx).await?.json()?;
             check = check.own(me.id);
         }
+        // First, for the answer to the first request tells which scopes are given.
+        let unseen = self.may_read(cx, path!["api", "v1", "users"]).await?;
         let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::EndSessions];
         check = check.lacks_all(accounts, self.without_scope("okta.users.manage"));
         check = check.lacks_all([Ability::Manage(groups.clone())], self.without_scope("okta.groups.manage"));
         check = check.lacks_all([Ability::Manage(apps.clone())], self.without_scope("okta.apps.manage"));
-        check = check.lacks_all([Ability::ListAccounts], self.may_read(cx, path!["api", "v1", "users"]).await?);
+        // What somebody holds is asked below the user, and who is changed is looked at first.
+        let of_users = [&groups, &apps].into_iter().flat_map(|kind| [Ability::Observe(kind.clone()), Ability::Manage(kind.clone())]);
+        check = check.lacks_all(of_users.chain([Ability::ListAccounts]), unseen);
         // Without its rules nobody knows who may be taken out of a group.
         let hidden = match self.may_read(cx, path!["api", "v1", "groups"]).await? {
             None => self.may_read(cx, path!["api", "v1", "groups", "rules"]).await?,
@@ -181,24 +186,8 @@ impl Adapter for Okta {
                 Some(group) => self.list_members(cx, &group, page).await,
                 None => Err(AdapterError::target_not_found("the group is not there, or not to be seen")),
             },
-            (ListScope::Kind(_), ASSIGN_APP) => {
-                let place = Place::read(page)?;
-                let apps = self.list_apps(cx, &place.target()).await?;
-                let grants = match apps.items.first() {
-                    Some(app) => self.list_assignments(cx, &app.id, &place.grants(page)).await?,
-                    None => Page::last(Vec::new()),
-                };
-                Ok(place.go_on(grants, apps.next))
-            }
-            (ListScope::Kind(_), _) => {
-                let place = Place::read(page)?;
-                let groups = self.list_groups(cx, &place.target()).await?;
-                let grants = match groups.items.first() {
-                    Some(group) => self.list_members(cx, group, &place.grants(page)).await?,
-                    None => Page::last(Vec::new()),
-                };
-                Ok(place.go_on(grants, groups.next))
-            }
+            (ListScope::Kind(_), ASSIGN_APP) => self.list_all_assignments(cx, page).await,
+            (ListScope::Kind(_), _) => self.list_all_members(cx, page).await,
             (other, _) => Err(AdapterError::unsupported(other)),
         }
     }

@@ -3,7 +3,7 @@
 use provisionr_http::{Paging, path};
 use provisionr_sdk::{
     Account, AccountState, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Owner, Page, PageRequest, Receipt, Request, Resolution, Result,
-    RetryHint, Source, Target, TargetName,
+    RetryHint, Source, Sweep, Target, TargetName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -133,6 +133,25 @@ impl Okta {
     pub(crate) async fn list_assignments(&self, cx: &CallContext, app: &str, page: &PageRequest) -> Result<Page<Grant>> {
         let users = self.client.get(path!["api", "v1", "apps", app, "users"]).page::<AppUser>(cx, page, &Paging::link().sized("limit", 500)).await?;
         Ok(users.map(|user| assignment(app, &user)))
+    }
+}
+
+impl Okta {
+    /// One page of all assignments: those of one app.
+    pub(crate) async fn list_all_assignments(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Grant>> {
+        let mut sweep = Sweep::<String>::read(page)?;
+        if let Some(targets) = sweep.targets() {
+            sweep.add(self.list_apps(cx, &targets).await?.map(|app| app.id));
+        }
+        let Some(app) = sweep.target() else { return Ok(sweep.page(Vec::new())) };
+        match self.list_assignments(cx, app, &sweep.within(page.size)).await {
+            Ok(assigned) => Ok(sweep.go_on(assigned)),
+            // It was listed a moment ago.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => {
+                Ok(sweep.go_on(Page::last(Vec::new()).incomplete("an app went while it was listed, or is not to be seen any more")))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
-use provisionr_http::{Auth, CredentialProvider, HttpClient, RateHeaders, ReadRate, Routes, Signer, TokenSource, Transport};
+use provisionr_http::{Auth, CredentialProvider, HttpClient, RateHeaders, ReadRate, Routes, ScopedSource, Signer, TokenSource, Transport};
 use provisionr_sdk::{
     Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Descriptor, Kind, Lane, LaneReading, Mail, OnCreate, Result,
     Search, Secret, Suspension, SystemName, Timestamp, Transition, did_you_mean,
@@ -49,6 +49,8 @@ pub struct OktaConfig {
     sign_in: SignIn,
     concurrency: u32,
     limits: BTreeMap<String, u32>,
+    /// In per cent.
+    share: u32,
     attributes: Vec<Attribute>,
 }
 
@@ -61,7 +63,7 @@ enum Credentials {
 impl OktaConfig {
     /// The org at this address: `https://company.okta.com`, or a domain of its own.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), credentials: None, sign_in: SignIn::Okta, concurrency: 75, limits: BTreeMap::new(), attributes: Vec::new() }
+        Self { url: url.into(), credentials: None, sign_in: SignIn::Okta, concurrency: 75, limits: BTreeMap::new(), share: 50, attributes: Vec::new() }
     }
 
     /// Enters with an API token (`SSWS`) that this provider hands out.
@@ -100,11 +102,19 @@ impl OktaConfig {
     }
 
     /// Sets how many requests a minute the org's dashboard shows for a family of endpoints, by lane: `users`, `users.id`,
-    /// `users.create`, `groups`, `groups.id`, `apps`, `apps.id`, `management`. Calls are paced by it and forecasts rest on
-    /// it; without it only the answers tell. A token may use half of each unless the org says otherwise.
+    /// `users.create`, `groups`, `groups.id`, `apps`, `apps.id`, `management`. Calls are paced by this credential's
+    /// [share](Self::share) of it and forecasts rest on that; without it only the answers tell.
     #[must_use]
     pub fn limit(mut self, lane: impl Into<String>, requests: u32) -> Self {
         self.limits.insert(lane.into(), requests);
+        self
+    }
+
+    /// Sets how much of each limit this credential may use, in per cent, as the admin console has it; 50 unless set, as Okta has it.
+    /// <https://developer.okta.com/docs/reference/rl2-token-oauth/>
+    #[must_use]
+    pub fn share(mut self, percent: u32) -> Self {
+        self.share = percent;
         self
     }
 
@@ -132,8 +142,11 @@ impl OktaConfig {
             None => return Err(AdapterError::invalid_config("Okta needs a credential: an API token, or the key of a service app")),
             Some(Credentials::Token(provider)) => (Auth::ssws(provider.clone()), None),
             Some(Credentials::Key { client_id, signer, scopes }) => {
-                let source = TokenSource::private_key_jwt(format!("{url}/oauth2/v1/token"), http, client_id.as_str(), signer.clone())?;
-                (Auth::bearer(source.scope(scopes.join(" "))), Some(scopes.clone()))
+                let (endpoint, http, client_id, signer) = (format!("{url}/oauth2/v1/token"), http.clone(), client_id.clone(), signer.clone());
+                let source = ScopedSource::new(scopes.iter().cloned(), move |scopes| {
+                    Ok(TokenSource::private_key_jwt(&endpoint, &http, client_id.as_str(), signer.clone())?.scope(scopes.join(" ")))
+                })?;
+                (Auth::bearer(source.clone()), Some(source))
             }
         };
         let client = HttpClient::new(url, http)?
@@ -159,7 +172,7 @@ impl fmt::Debug for OktaConfig {
 pub(crate) struct Facts {
     pub(crate) sign_in: SignIn,
     /// The scopes of a service app; none for an API token, which has its owner's rights.
-    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) scopes: Option<ScopedSource>,
     attributes: Vec<&'static str>,
 }
 
@@ -229,6 +242,7 @@ fn accounts(config: &OktaConfig) -> AccountFacts {
     let facts = standard.into_iter().chain(config.attributes.iter().cloned()).fold(AccountFacts::new(), AccountFacts::attribute);
     let lookup = ChangeFacts::unique("login").calls("users", 5).calls("users.create", 1).calls("users.id", 3);
     facts
+        .scope("okta.users.manage")
         .found_by("login", Search::Exact)
         .found_by("email", Search::Exact)
         .found_by("employee_number", Search::Indexed)
@@ -255,14 +269,16 @@ fn descriptor(system: SystemName, config: &OktaConfig) -> Descriptor {
         .cascade(ASSIGN_APP, "Apps the group is assigned to go with the membership")
         .granting(membership.clone().calls("users.id", 1).calls("groups.id", 1))
         .revoking(membership.calls("users.id", 2).calls("groups.id", 2))
-        .scope("okta.groups.manage");
+        .scope("okta.groups.manage")
+        .scope("okta.users.read");
     let apps = Kind::per_target::<AssignApp>(ASSIGN_APP)
         .doc("Assigns an app to a person directly")
         .target_noun("app")
         .needs(AccountNeed::Active)
         .granting(ChangeFacts::set().calls("apps.id", 2).calls("users.id", 1))
         .revoking(ChangeFacts::set().irreversible().calls("apps.id", 3))
-        .scope("okta.apps.manage");
+        .scope("okta.apps.manage")
+        .scope("okta.users.read");
     let mut descriptor =
         Descriptor::new(system, "okta").accounts(accounts(config)).kind(groups).kind(apps).can(Ability::EndSessions).can(Ability::ListAccounts);
     for kind in [ADD_TO_GROUP, ASSIGN_APP] {
@@ -272,7 +288,7 @@ fn descriptor(system: SystemName, config: &OktaConfig) -> Descriptor {
     LANES.iter().fold(descriptor, |descriptor, (name, share)| {
         let lane = Lane::new(*name).concurrency((config.concurrency * share / whole).max(1));
         descriptor.lane(match config.limits.get(*name) {
-            Some(requests) => lane.window(*requests, Duration::from_secs(60)),
+            Some(requests) => lane.window((requests.saturating_mul(config.share.min(100)) / 100).max(1), Duration::from_secs(60)),
             None => lane,
         })
     })

@@ -2,7 +2,7 @@
 //! Source: <https://developer.okta.com/docs/reference/error-codes/>
 
 use provisionr_http::{Answer, by_status_saying, plain, throttled};
-use provisionr_sdk::{AdapterError, RetryHint};
+use provisionr_sdk::{AdapterError, ErrorKind, RetryHint};
 use serde_json::Value;
 
 /// The request does not hold what Okta asks for; which field, only the text says.
@@ -35,6 +35,11 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
     };
     let error = error.with_code(code);
     Some(if login_is_taken(&error) { AdapterError::conflict(error.message()).with_hint(RetryHint::Never).with_code(code) } else { error })
+}
+
+/// Whether Okta says that a right is lacking for this request. That there is no token, or that a proxy refuses, says nothing of rights.
+pub(crate) fn is_lacking(error: &AdapterError) -> bool {
+    *error.kind() == ErrorKind::PermissionDenied && error.code().is_some_and(|code| code.starts_with('E'))
 }
 
 /// Whether a create was refused because the login is taken.

@@ -1,9 +1,11 @@
 //! Membership in groups.
 
+use std::time::Duration;
+
 use provisionr_http::{Paging, RequestBuilder, path};
 use provisionr_sdk::{
-    Account, AdapterError, CallContext, Cursor, Entitlement, ErrorKind, Grant, KindName, Outcome, Owner, Page, PageRequest, Receipt, Request, Resolution,
-    Result, Source, Target, TargetName, suggestion,
+    Account, AdapterError, CallContext, Entitlement, ErrorKind, Grant, KindName, Outcome, Owner, Page, PageRequest, Receipt, Request, Resolution, Result,
+    RetryHint, Source, Sweep, Target, TargetName, suggestion,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,14 +51,19 @@ impl Okta {
             return Ok(Vec::new());
         }
         let rules = Rules::read(&self.client, cx).await?;
-        Ok(groups.iter().map(|group| membership(group, user, &rules)).collect())
+        Ok(groups.iter().map(|group| grant(&group.id, group.owner(), user, &rules)).collect())
     }
 
-    async fn membership(&self, cx: &CallContext, account: &Account, group: &str) -> Result<Option<Grant>> {
+    async fn membership(&self, cx: &CallContext, account: &Account, group: &str) -> Result<Option<Membership>> {
         let Some(group) = self.groups_of(cx, account.id.as_str()).await?.into_iter().find(|known| known.id == group) else { return Ok(None) };
-        let user = self.user_or_gone(cx, account.id.as_str()).await?;
+        let answer = self.client.get(path!["api", "v1", "users", account.id]).send_if_found(cx).await?;
+        let answer = answer.ok_or_else(|| AdapterError::account_not_found("the user is not there, or not to be seen"))?;
+        let user: User = answer.json()?;
         let rules = Rules::read(&self.client, cx).await?;
-        Ok(Some(membership(&group, &user, &rules)))
+        let grant = grant(&group.id, group.owner(), &user, &rules);
+        // By Okta's own clock, as the times are that it is compared with.
+        let unsettled = rules.unsettled(&group.id, &user, answer.date().unwrap_or_else(|| cx.now()));
+        Ok(Some(Membership { grant, unsettled: unsettled.map(|(rule, left)| (rule.to_owned(), left)) }))
     }
 
     pub(crate) async fn put_member(&self, cx: &CallContext, group: &str, user: &str) -> Result<Receipt> {
@@ -93,7 +100,8 @@ impl Okta {
 
     pub(crate) async fn join(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
         let group = wanted.to::<AddToGroup>()?.target;
-        if let Some(grant) = self.membership(cx, account, &group).await? {
+        if let Some(Membership { grant, unsettled }) = self.membership(cx, account, &group).await? {
+            settled(&grant, unsettled)?;
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
         }
         let receipt = self.put_member(cx, &group, account.id.as_str()).await?;
@@ -102,7 +110,7 @@ impl Okta {
 
     pub(crate) async fn leave(&self, cx: &CallContext, request: &Request, account: &Account, unwanted: &Entitlement) -> Result<Outcome> {
         let group = unwanted.to::<AddToGroup>()?.target;
-        let Some(grant) = self.membership(cx, account, &group).await? else {
+        let Some(Membership { grant, unsettled }) = self.membership(cx, account, &group).await? else {
             return match self.group(cx, &group).await? {
                 Some(group) => match self.owner(cx, &group).await {
                     Some(owner) => Err(decides(&owner)),
@@ -124,6 +132,7 @@ impl Okta {
             }
             _ => request.check_expected(Some(&grant))?,
         }
+        settled(&grant, unsettled)?;
         let answer = match self.member(http::Method::DELETE, &group, account.id.as_str()).send(cx).await {
             Ok(answer) => answer,
             // The membership was there a moment ago: who is gone now cannot be told.
@@ -164,18 +173,88 @@ impl Okta {
 
     pub(crate) async fn list_members(&self, cx: &CallContext, group: &Group, page: &PageRequest) -> Result<Page<Grant>> {
         let rules = Rules::read(&self.client, cx).await?;
-        let users = self.client.get(path!["api", "v1", "groups", group.id, "users"]).page::<User>(cx, page, &Paging::link().sized("limit", 1000)).await?;
-        Ok(users.map(|user| membership(group, &user, &rules)))
+        self.members(cx, &Listed::from(group), &rules, page).await
     }
+
+    async fn members(&self, cx: &CallContext, group: &Listed, rules: &Rules, page: &PageRequest) -> Result<Page<Grant>> {
+        let users = self.client.get(path!["api", "v1", "groups", group.id, "users"]).page::<User>(cx, page, &Paging::link().sized("limit", 1000)).await?;
+        Ok(users.map(|user| grant(&group.id, group.owner.clone(), &user, rules)))
+    }
+
+    /// One page of all memberships: as many groups as there is room for, so that the rules are read once for all of them.
+    pub(crate) async fn list_all_members(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Grant>> {
+        let mut sweep = Sweep::<Listed>::read(page)?;
+        if let Some(targets) = sweep.targets() {
+            sweep.add(self.list_groups(cx, &targets).await?.map(|group| Listed::from(&group)));
+        }
+        let mut grants = Vec::new();
+        if sweep.target().is_none() {
+            return Ok(sweep.page(grants));
+        }
+        let rules = Rules::read(&self.client, cx).await?;
+        for _ in 0..GROUPS_A_PAGE {
+            let Some(group) = sweep.target() else { break };
+            match self.members(cx, group, &rules, &sweep.within(page.size)).await {
+                Ok(members) => {
+                    grants.extend(members.items);
+                    sweep.advance(members.next);
+                }
+                // It was listed a moment ago.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) => {
+                    sweep.incomplete("a group went while it was listed, or is not to be seen any more");
+                    sweep.advance(None);
+                }
+                Err(error) => return Err(error),
+            }
+            if page.size.is_some_and(|size| grants.len() >= size as usize) {
+                break;
+            }
+        }
+        Ok(sweep.page(grants))
+    }
+}
+
+/// Refuses while a rule may still take away what looks direct, and what to take away by hand excepts the person from the rule.
+fn settled(grant: &Grant, unsettled: Option<(String, Duration)>) -> Result<()> {
+    match unsettled {
+        Some((rule, left)) if grant.source == Source::Direct => {
+            let why = format!("the group rule {rule} feeds the group, and may not have been evaluated since the last change");
+            Err(AdapterError::not_ready(why).with_hint(RetryHint::After(left)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Groups of which one page of all memberships shows the members at most.
+const GROUPS_A_PAGE: usize = 20;
+
+/// What has to be known of a group to list its members.
+#[derive(Debug, Serialize, Deserialize)]
+struct Listed {
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Owner>,
+}
+
+impl From<&Group> for Listed {
+    fn from(group: &Group) -> Self {
+        Self { id: group.id.clone(), owner: group.owner() }
+    }
+}
+
+struct Membership {
+    grant: Grant,
+    /// The rule that may still be at work on it, and for how much longer.
+    unsettled: Option<(String, Duration)>,
 }
 
 fn decides(owner: &Owner) -> AdapterError {
     AdapterError::owned_elsewhere(format!("{owner} decides who is in this group"))
 }
 
-fn membership(group: &Group, user: &User, rules: &Rules) -> Grant {
-    let source = group.owner().map_or_else(|| rules.source(&group.id, user), Source::Owned);
-    Grant::direct(user.id.as_str(), Entitlement::new(ADD_TO_GROUP, group.id.as_str())).from_source(source)
+fn grant(group: &str, owner: Option<Owner>, user: &User, rules: &Rules) -> Grant {
+    let source = owner.map_or_else(|| rules.source(group, user), Source::Owned);
+    Grant::direct(user.id.as_str(), Entitlement::new(ADD_TO_GROUP, group)).from_source(source)
 }
 
 pub(crate) fn one_of(mut targets: Vec<Target>) -> Resolution {
@@ -195,41 +274,6 @@ pub(crate) fn nearest(name: &TargetName, mut names: Vec<String>) -> Vec<TargetNa
     names.sort_by_key(|near| (Some(near) != likeliest.as_ref(), near.clone()));
     names.dedup();
     names.into_iter().take(5).map(TargetName::from).collect()
-}
-
-/// Where a list of all grants of a kind stands: at which target, and where in its list.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Place {
-    targets: Option<Cursor>,
-    grants: Option<Cursor>,
-}
-
-impl Place {
-    pub(crate) fn read(page: &PageRequest) -> Result<Self> {
-        page.cursor.as_ref().map_or(Ok(Self::default()), |cursor| {
-            serde_json::from_str(cursor.as_str()).map_err(|_| AdapterError::stale_cursor("the cursor is none of this list"))
-        })
-    }
-
-    /// The one target that is at work.
-    pub(crate) fn target(&self) -> PageRequest {
-        PageRequest { cursor: self.targets.clone(), size: Some(1) }
-    }
-
-    pub(crate) fn grants(&self, page: &PageRequest) -> PageRequest {
-        PageRequest { cursor: self.grants.clone(), size: page.size }
-    }
-
-    /// The page as one of the whole list.
-    pub(crate) fn go_on(self, mut page: Page<Grant>, next_target: Option<Cursor>) -> Page<Grant> {
-        let next = match (page.next.take(), next_target) {
-            (Some(grants), _) => Some(Self { grants: Some(grants), ..self }),
-            (None, Some(target)) => Some(Self { targets: Some(target), grants: None }),
-            (None, None) => None,
-        };
-        page.next = next.and_then(|place| serde_json::to_string(&place).ok()).map(Cursor::from);
-        page
-    }
 }
 
 /// A kind this adapter does not have.

@@ -1,9 +1,10 @@
 //! Group rules: who is in a group because a rule put them there.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use provisionr_http::{HttpClient, Paging, path};
-use provisionr_sdk::{CallContext, Owner, Result, Source};
+use provisionr_sdk::{CallContext, Owner, Result, Source, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,7 +20,12 @@ struct Rule {
     conditions: Value,
     #[serde(default)]
     actions: Value,
+    #[serde(default, rename = "lastUpdated")]
+    last_updated: Option<String>,
 }
+
+/// Okta evaluates rules after a change of a profile, or of a rule, and says neither when nor that it is done.
+const EVALUATION: Duration = Duration::from_secs(5 * 60);
 
 /// All rules of the org that are switched on.
 #[derive(Debug)]
@@ -38,9 +44,24 @@ impl Rules {
         let made = self.0.iter().find(|rule| rule.feeds(group) && !rule.excepts(&user.id) && rule.fits(&user.profile) != Some(false));
         made.map_or(Source::Direct, |rule| Source::Rule(Owner::new(format!("group rule {}", rule.name))))
     }
+
+    /// The rule that fits no more and may not have been evaluated since, and for how much longer: until then the membership may still be
+    /// the rule's, and whoever takes it away excepts the person from the rule.
+    pub(crate) fn unsettled(&self, group: &str, user: &User, now: Timestamp) -> Option<(&str, Duration)> {
+        let fed = self.0.iter().filter(|rule| rule.feeds(group) && !rule.excepts(&user.id));
+        let left = fed.filter_map(|rule| {
+            let changed = rule.changed().max(user.changed())?;
+            Some((rule.name.as_str(), EVALUATION.checked_sub(now.since(changed)).filter(|left| !left.is_zero())?))
+        });
+        left.max_by_key(|(_, left)| *left)
+    }
 }
 
 impl Rule {
+    fn changed(&self) -> Option<Timestamp> {
+        self.last_updated.as_deref()?.parse().ok()
+    }
+
     fn lists(list: Option<&Value>, id: &str) -> bool {
         list.and_then(Value::as_array).is_some_and(|ids| ids.iter().any(|known| known == id))
     }
@@ -78,8 +99,12 @@ fn holds(condition: &str, profile: &BTreeMap<String, Value>) -> Option<bool> {
     };
     let attribute = left.trim().strip_prefix("user.").filter(|name| name.chars().all(char::is_alphanumeric))?;
     let value = right.trim().strip_prefix('"')?.strip_suffix('"').filter(|value| !value.contains(['"', '\\']))?;
-    let same = profile.get(attribute).and_then(Value::as_str) == Some(value);
-    Some(same == equal)
+    let held = profile.get(attribute).and_then(Value::as_str);
+    // Whether Okta compares case here it does not say.
+    if held != Some(value) && held.is_some_and(|held| held.to_lowercase() == value.to_lowercase()) {
+        return None;
+    }
+    Some((held == Some(value)) == equal)
 }
 
 /// Splits outside quotes; a text with parentheses stays whole, and is none of the comparisons then.
@@ -117,6 +142,8 @@ mod tests {
             (r#"user.department == "Sales""#, Some(false)),
             (r#"user.city!="Paris""#, Some(false)),
             (r#"user.title!="x""#, Some(true)),
+            (r#"user.city=="PARIS""#, None),
+            (r#"user.city!="paris""#, None),
             (r#"user.department=="R&D or not" && user.city=="Paris""#, Some(true)),
             (r#"user.department=="R&D or not" AND user.city=="Rome""#, Some(false)),
             (r#"user.department=="Sales" or user.city=="Paris""#, Some(true)),

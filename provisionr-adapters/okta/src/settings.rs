@@ -21,7 +21,8 @@ use crate::config::{OktaConfig, SignIn};
 ///     "credentials": { "token": { "env": "OKTA_TOKEN" } },
 ///     "sign_in": "identity_provider",
 ///     "concurrency": 35,
-///     "limits": { "users.id": 600, "groups.id": 600 }
+///     "limits": { "users.id": 600, "groups.id": 600 },
+///     "share": 75
 /// }"#)?;
 /// let app: Settings = serde_json::from_str(r#"{
 ///     "url": "https://company.okta.com",
@@ -46,6 +47,9 @@ pub struct Settings {
     /// Requests a minute, by lane.
     #[serde(default)]
     limits: BTreeMap<String, NonZeroU32>,
+    /// Of each limit, in per cent.
+    #[serde(default)]
+    share: Option<NonZeroU32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -70,6 +74,7 @@ impl SystemSettings for Settings {
             Some(requests) => config.concurrency(requests.get()),
             None => config,
         };
+        let config = self.share.iter().fold(config, |config, percent| config.share(percent.get()));
         let config = self.limits.iter().fold(config, |config, (lane, requests)| config.limit(lane, requests.get()));
         let config = match &self.credentials {
             Credentials::Token(source) => config.credentials(source.clone()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use provisionr_sdk::{Account, AccountKind, AccountState, AdapterError, Owner, Result, Target};
+use provisionr_sdk::{Account, AccountKind, AccountState, AdapterError, Owner, Result, Target, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ pub(crate) struct User {
     pub(crate) profile: BTreeMap<String, Value>,
     #[serde(default)]
     credentials: Credentials,
+    #[serde(default)]
+    last_updated: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,6 +38,11 @@ struct Provider {
 }
 
 impl User {
+    /// When the profile or the status changed last.
+    pub(crate) fn changed(&self) -> Option<Timestamp> {
+        self.last_updated.as_deref()?.parse().ok()
+    }
+
     pub(crate) fn text(&self, attribute: &str) -> Option<&str> {
         self.profile.get(attribute).and_then(Value::as_str)
     }

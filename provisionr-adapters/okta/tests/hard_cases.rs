@@ -563,5 +563,6 @@ fn a_limit_of_a_lane_that_is_not_there_is_refused_with_the_near_one() {
     assert_eq!(error.to_string(), "there is no lane `user.id` to set a limit of; did you mean `users.id`?");
     let okta = config.limit("users.id", 600).connect("okta", &http).unwrap();
     let lane = okta.descriptor().lanes.iter().find(|lane| lane.id == "users.id").unwrap();
-    assert_eq!(lane.window.unwrap().units, 600);
+    // A token may use half of it, unless the admin console says otherwise.
+    assert_eq!(lane.window.unwrap().units, 300);
 }

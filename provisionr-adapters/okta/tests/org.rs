@@ -6,11 +6,11 @@ use std::time::Duration;
 use provisionr_http::{ReqwestTransport, Signer};
 use provisionr_okta::{Okta, OktaConfig, SignIn};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Entitlement, ErrorKind, Found, ListScope, Outcome, PageRequest,
-    Probe, ProfileDelta, Request, Result, Scope, Secret, Source,
+    Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, CallContext, Change, Completeness, Entitlement, ErrorKind, Found, ListScope, Outcome,
+    PageRequest, Probe, ProfileDelta, Request, Result, RetryHint, Scope, Secret, Source,
 };
 use provisionr_testkit::okta::{OktaFake, UserStatus};
-use provisionr_testkit::{Act, FakeServer, FakeSystem, Fault};
+use provisionr_testkit::{Act, FakeServer, FakeSystem, Fault, FaultKind};
 use serde_json::json;
 
 const SARAH: &str = "sarah@company.com";
@@ -142,8 +142,64 @@ async fn a_rule_is_never_turned_against_a_person() {
     // She moves, an admin keeps her in the group by hand: now she can be taken out.
     fake.admin_sets_profile(SARAH, &json!({ "department": "Legal" })).unwrap();
     fake.admin_adds_to_group(SARAH, "sales").unwrap();
+    tokio::time::advance(Duration::from_secs(301)).await;
     assert!(matches!(okta.apply(&cx(), &request).await.unwrap(), Outcome::Applied(_)));
     assert_eq!((fake.members("sales").len(), fake.effects("rule.user_excluded")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_is_still_to_be_evaluated_is_waited_for() {
+    let fake = OktaFake::new().with_group("sales").with_user(SARAH).with_rule("Sales people", r#"user.department=="Sales""#, "sales").start();
+    fake.admin_sets_profile(SARAH, &json!({ "department": "Sales" })).unwrap();
+    fake.change(|okta, _| okta.set(|settings| settings.rule_lag = Duration::from_secs(60)));
+    let okta = with_token(&fake);
+    // She moves. The rule fits no more, and yet it is the rule that has her in the group.
+    let delta = ProfileDelta([("department".to_owned(), Some("Legal".into()))].into());
+    okta.apply(&cx(), &on(&fake, Change::UpdateAccount(delta))).await.unwrap();
+    let request = on(&fake, Change::Revoke(membership(&fake, "sales")));
+    let error = okta.apply(&cx(), &request).await.unwrap_err();
+    assert_eq!((error.kind(), error.hint()), (&ErrorKind::NotReady, RetryHint::After(Duration::from_secs(300))));
+    // Nor is she said to be in it where she is to be from now on by hand: what the rule takes away would be missing.
+    let kept = on(&fake, Change::Grant(membership(&fake, "sales")));
+    assert_eq!(okta.apply(&cx(), &kept).await.unwrap_err().kind(), &ErrorKind::NotReady);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(matches!(okta.apply(&cx(), &request).await.unwrap(), Outcome::Unchanged(_)));
+    assert_eq!((fake.members("sales").len(), fake.effects("rule.user_excluded")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_takes_the_calls_the_readme_says_and_a_group_that_goes_meanwhile_shifts_no_other() {
+    let groups: Vec<_> = (0..250).map(|number| json!({ "name": format!("g-{number:03}") })).collect();
+    let names: Vec<String> = (0..250).map(|number| format!("g-{number:03}")).collect();
+    let fake = OktaFake::new()
+        .with_settings(|settings| (settings.page_size, settings.search_lag) = (1000, Duration::ZERO))
+        .seeded(&json!({ "groups": groups, "users": [{ "login": SARAH, "groups": names }] }))
+        .start();
+    fake.act(Act::new("delete_group", json!({ "group": "Everyone" }))).unwrap();
+    let okta = with_token(&fake);
+    let scope = ListScope::Kind("add_to_group".into());
+    let (mut at, mut found, mut pages) = (Some(PageRequest::first()), 0, 0);
+    while let Some(request) = at.take() {
+        let page = okta.list_grants(&cx(), &scope, &request).await.unwrap();
+        found += page.items.len();
+        pages += 1;
+        at = page.next.map(|next| PageRequest::first().after(next));
+    }
+    // 200 and 50 groups, 20 a page.
+    assert_eq!((found, pages), (250, 13));
+    let calls = |path: &str| fake.requests("GET", path).len();
+    assert_eq!([calls("/api/v1/groups"), calls("/api/v1/groups/rules"), calls("/api/v1/groups/*/users")], [2, 13, 250]);
+    // A group that goes between two pages is told, and its cursor is not used on the next.
+    let first = okta.list_grants(&cx(), &scope, &PageRequest::first().sized(1)).await.unwrap();
+    fake.act(Act::new("delete_group", json!({ "group": "g-001" }))).unwrap();
+    let (mut at, mut found, mut complete) = (first.next.clone(), first.items.len(), true);
+    while let Some(next) = at.take() {
+        let page = okta.list_grants(&cx(), &scope, &PageRequest::first().after(next)).await.unwrap();
+        found += page.items.len();
+        complete &= page.completeness == Completeness::Complete;
+        at = page.next;
+    }
+    assert_eq!((found, complete), (249, false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,6 +273,45 @@ async fn check_says_what_the_credential_lacks() {
     assert!(lacks(Ability::CreateAccount) && lacks(Ability::SetState) && !lacks(Ability::ListAccounts));
     assert!(!lacks(Ability::Manage("add_to_group".into())) && !lacks(Ability::Observe("add_to_group".into())));
     assert!(lacks(Ability::Manage("assign_app".into())) && lacks(Ability::Observe("assign_app".into())));
+    // What a person holds is asked below the user.
+    let check = service_app(&fake, &["okta.groups.manage", "okta.apps.manage"]).check(&cx()).await.unwrap();
+    for kind in ["add_to_group", "assign_app"] {
+        assert!(check.lacking.contains_key(&Ability::Observe(kind.into())) && !check.lacking.contains_key(&Ability::ListGrants(kind.into())), "{kind}");
+    }
+    // That a proxy refuses, or that there is no token, says nothing of rights.
+    fake.fault(Fault::new(FaultKind::Status { status: 403, body: Some("<html>".into()), headers: [].into() }).on("GET", "/api/v1/groups"));
+    assert!(with_token(&fake).check(&cx()).await.is_err());
+    assert!(service_app(&fake, &["okta.nothing.read"]).check(&cx()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_is_not_granted_switches_off_its_own_ability_alone() {
+    let granted = ["okta.users.manage", "okta.groups.manage"];
+    let fake = OktaFake::new().with_user(SARAH).seeded(&json!({ "clients": [{ "client_id": OktaFake::CLIENT_ID, "scopes": granted }] })).start();
+    let okta = service_app(&fake, &["okta.users.manage", "okta.groups.manage", "okta.apps.manage"]);
+    okta.apply(&cx(), &on(&fake, Change::SetState(AccountState::Suspended))).await.unwrap();
+    assert_eq!(fake.status(SARAH), Some(UserStatus::Suspended));
+    let check = okta.check(&cx()).await.unwrap();
+    assert!(check.lacking.contains_key(&Ability::Manage("assign_app".into())));
+    assert!(!check.lacking.contains_key(&Ability::SetState) && !check.lacking.contains_key(&Ability::Manage("add_to_group".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scopes_that_are_declared_are_enough_and_all_are_needed() {
+    let fake = OktaFake::new().with_group("engineering-team").with_user(SARAH).start();
+    let declared = with_token(&fake).descriptor().clone();
+    let of = |kind: &str| declared.kinds.get(&kind.into()).unwrap().scopes.clone();
+    let accounts = service_app(&fake, &declared.accounts.scopes);
+    accounts.apply(&cx(), &on(&fake, Change::SetState(AccountState::Suspended))).await.unwrap();
+    accounts.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
+    let groups = of("add_to_group");
+    let join = on(&fake, Change::Grant(membership(&fake, "engineering-team")));
+    service_app(&fake, &groups).apply(&cx(), &join).await.unwrap();
+    service_app(&fake, &groups).apply(&cx(), &on(&fake, Change::Revoke(membership(&fake, "engineering-team")))).await.unwrap();
+    for missing in &groups {
+        let rest: Vec<&str> = groups.iter().copied().filter(|scope| scope != missing).collect();
+        assert_eq!(service_app(&fake, &rest).apply(&cx(), &join).await.unwrap_err().kind(), &ErrorKind::PermissionDenied, "without {missing}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,6 +320,21 @@ async fn a_login_that_another_has_is_a_conflict_in_an_update() {
     let delta = ProfileDelta([("login".to_owned(), Some("other@company.com".into()))].into());
     let error = with_token(&fake).apply(&cx(), &on(&fake, Change::UpdateAccount(delta))).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (&ErrorKind::Conflict, Some("E0000001")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_at_once_than_an_org_takes_is_a_limit_that_is_soon_over() {
+    let fake = OktaFake::new().with_user(SARAH).start();
+    let id = fake.user_id(SARAH).unwrap();
+    fake.fault(Fault::late_answer(Duration::from_secs(5)).on("GET", "/api/v1/users/*").always());
+    let mut finds = tokio::task::JoinSet::new();
+    for _ in 0..76 {
+        let (okta, who) = (with_token(&fake), AccountQuery::known(id.clone()));
+        finds.spawn(async move { okta.find_account(&cx(), &who).await });
+    }
+    let refused: Vec<_> = finds.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!((refused[0].kind(), refused[0].hint()), (&ErrorKind::RateLimited("users.id".into()), RetryHint::After(Duration::from_secs(10))));
 }
 
 #[tokio::test]
@@ -236,7 +346,7 @@ async fn over_real_http_it_is_the_same() {
     okta.apply(&cx(), &ensure(spec())).await.unwrap();
     okta.apply(&cx(), &on(&fake, Change::Grant(membership(&fake, "engineering-team")))).await.unwrap();
     okta.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
-    let listed = okta.list_grants(&cx(), &ListScope::Kind("add_to_group".into()), &PageRequest::first()).await.unwrap();
+    let listed = okta.list_grants(&cx(), &ListScope::Kind("add_to_group".into()), &PageRequest::first().sized(1)).await.unwrap();
     assert!(listed.next.is_some());
     okta.apply(&cx(), &on(&fake, Change::Revoke(membership(&fake, "engineering-team")))).await.unwrap();
     okta.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap();

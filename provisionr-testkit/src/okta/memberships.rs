@@ -42,9 +42,17 @@ impl Org {
         true
     }
 
+    /// Lets all rules look at a user, when it is their time.
+    pub(super) fn apply_rules(&mut self, user: &str, cx: &mut FakeContext) {
+        match self.settings.rule_lag {
+            lag if lag.is_zero() => self.evaluate_rules(user, cx),
+            lag => cx.later(lag, "evaluate_rules", json!({ "user": user })),
+        }
+    }
+
     /// Lets all rules look at a user. Deactivated users stay where they are:
     /// https://support.okta.com/help/s/article/Deactivated-Users-not-Removed
-    pub(super) fn apply_rules(&mut self, user: &str, cx: &mut FakeContext) {
+    pub(super) fn evaluate_rules(&mut self, user: &str, cx: &mut FakeContext) {
         let Some(subject) = self.users.get(user) else { return };
         if subject.status == UserStatus::Deprovisioned {
             return;

@@ -149,6 +149,11 @@ impl OktaFake {
         self
     }
 
+    /// Sets it of an org that runs.
+    pub fn set(&mut self, set: impl FnOnce(&mut OktaSettings)) {
+        set(&mut self.org.settings);
+    }
+
     /// Runs it by a clock of its own.
     pub fn start(self) -> FakeSystem<Self> {
         FakeSystem::new(self)
@@ -224,6 +229,13 @@ impl Fake for OktaFake {
         let bodyless = request.header("content-length").is_none() && request.header("transfer-encoding").is_none();
         if bodyless && (request.method == http::Method::POST || request.method == http::Method::PUT) {
             return Err(FakeResponse::empty(411));
+        }
+        if cx.at_once() > self.org.settings.concurrency {
+            // No bucket is empty: the limit is 0, and the reset an estimate.
+            return Err(answer::error(cx, 429, "E0000047", "API call exceeded rate limit due to too many concurrent requests.", &[])
+                .with_header("x-rate-limit-limit", "0")
+                .with_header("x-rate-limit-remaining", "0")
+                .with_header("x-rate-limit-reset", whole_seconds(cx.now() + Duration::from_secs(60)).to_string()));
         }
         if let Some(reading) = self.limits.count(request, cx.now()) {
             let (exceeded, pause) = (reading.exceeded, reading.reset.since(cx.now()));

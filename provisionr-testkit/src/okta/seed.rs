@@ -247,6 +247,11 @@ pub(super) fn act(okta: &mut OktaFake, act: &Act, cx: &mut FakeContext) -> Resul
         okta.org.assign_group(&app, &group, assigned, cx);
         return Ok(Value::Null);
     }
+    if act.act == "evaluate_rules" {
+        // The user may be gone.
+        okta.org.evaluate_rules(act.text("user")?, cx);
+        return Ok(Value::Null);
+    }
     if act.act == "finish_transition" {
         // The user may be gone, or the transition overtaken: both are no error.
         let to: UserStatus = serde_json::from_value(act.args.get("to").cloned().unwrap_or_default())?;

@@ -16,6 +16,9 @@ use super::expression::Expression;
 pub struct OktaSettings {
     /// The most items of any page, whatever `limit` asks for; 3, so that a client that does not page is found out.
     pub page_size: usize,
+    /// How many requests are taken at once; 75, and 35 in free orgs (<https://developer.okta.com/docs/reference/rl2-concurrency/>). More are
+    /// under way at once only while a fault delays answers.
+    pub concurrency: usize,
     /// How far `search` (users, groups) is behind; 2 seconds. Okta calls it eventually consistent and gives no figure.
     /// While anything may lag, each write copies the whole org: set it to zero for load.
     #[serde(rename = "search_lag_ms", with = "crate::link::millis")]
@@ -26,6 +29,9 @@ pub struct OktaSettings {
     /// How long activation and deactivation take, `transitioningToStatus` being set meanwhile; none.
     #[serde(rename = "transition_ms", with = "crate::link::millis")]
     pub transition: Duration,
+    /// How long after a change of a person the rules are evaluated; at once. Okta does not say.
+    #[serde(rename = "rule_lag_ms", with = "crate::link::millis")]
+    pub rule_lag: Duration,
     /// What assigning an app to a user who has it directly answers; 409 E0000062. Okta lists the code and does not say
     /// when it comes.
     pub repeated_assignment: RepeatedAssignment,
@@ -75,9 +81,11 @@ impl Default for OktaSettings {
     fn default() -> Self {
         Self {
             page_size: 3,
+            concurrency: 75,
             search_lag: Duration::from_secs(2),
             member_lag: Duration::ZERO,
             transition: Duration::ZERO,
+            rule_lag: Duration::ZERO,
             repeated_assignment: RepeatedAssignment::default(),
             deactivation: DeactivatedGroups::default(),
             deactivated_password: DeactivatedPassword::default(),
