@@ -56,6 +56,7 @@ impl Adapter for Salesforce {
             Change::EnsureAccount(spec) => self.ensure(cx, request, spec).await,
             Change::UpdateAccount(delta) => self.update(cx, request.account()?, delta).await,
             Change::SetState(state) => self.set_state(cx, request.account()?, *state).await,
+            Change::EndSessions => self.end_sessions(cx, request.account()?).await,
             Change::Grant(wanted) => self.grant(cx, request.account()?, What::of(&wanted.kind)?, wanted).await,
             Change::Revoke(unwanted) => self.revoke(cx, request, What::of(&unwanted.kind)?, unwanted).await,
             other => Err(AdapterError::unsupported(format_args!("{other}"))),
@@ -84,7 +85,7 @@ impl Adapter for Salesforce {
                 check = check.seats(pool, count("TotalLicenses"), count("UsedLicenses").unwrap_or(0));
             }
         }
-        let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::ListAccounts];
+        let accounts = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState, Ability::EndSessions, Ability::ListAccounts];
         if let Err(why) = seen(told.next())? {
             check = check.lacks_all(accounts.clone(), format!("the credential has not the permission \"Manage Users\": {why}"));
         }

@@ -289,6 +289,7 @@ fn accounts(config: &SalesforceConfig) -> AccountFacts {
         .created(ChangeFacts::unique("username").irreversible().calls(LANE, 2))
         .updated(ChangeFacts::set().calls(LANE, 3))
         .moved(ChangeFacts::set().calls(LANE, 2))
+        .logged_out(ChangeFacts::set().calls(LANE, 2))
         .found_with(LANE, 1)
         .transition(Transition::new([Active], Frozen))
         .transition(Transition::new([Frozen, Deactivated], Active))
@@ -324,7 +325,7 @@ fn descriptor(system: SystemName, config: &SalesforceConfig) -> Descriptor {
     let kinds = [profile, role, in_rows(set), in_rows(set_group), in_rows(group)];
     let lane = Lane::new(LANE).concurrency(config.concurrency.max(1));
     let lane = config.daily.map_or(lane.clone(), |calls| lane.window(calls, Duration::from_secs(24 * 60 * 60)));
-    let descriptor = Descriptor::new(system, "salesforce").accounts(accounts(config)).can(Ability::ListAccounts).lane(lane);
+    let descriptor = Descriptor::new(system, "salesforce").accounts(accounts(config)).can(Ability::EndSessions).can(Ability::ListAccounts).lane(lane);
     kinds.into_iter().map(|kind| kind.needs(AccountNeed::Active).revoking(two())).fold(descriptor, |descriptor, kind| {
         let name = kind.name.clone();
         descriptor.kind(kind).can(Ability::ListTargets(name.clone())).can(Ability::ListGrants(name))

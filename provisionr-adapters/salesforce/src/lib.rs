@@ -9,6 +9,7 @@ mod errors;
 mod grants;
 mod kinds;
 mod lists;
+mod sessions;
 mod settings;
 mod soql;
 mod wire;

@@ -148,6 +148,24 @@ async fn freezing_keeps_the_seat_and_deactivating_frees_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_sessions_of_a_person_end_and_nobody_elses() {
+    let fake = SalesforceFake::new().with_user(SARAH).with_user("other@company.com").start();
+    for user in (0..205).map(|_| SARAH).chain(["other@company.com"]) {
+        act(&fake, "log_in", json!({ "user": user }));
+    }
+    let salesforce = adapter(&fake);
+    let request = on(&fake, SARAH, Change::EndSessions);
+    let look = request.clone().unsettled();
+    assert_eq!(salesforce.probe(&cx(), &look).await.unwrap(), Probe::Absent);
+    assert!(matches!(salesforce.apply(&cx(), &request).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!(fake.with(|fake| (fake.sessions(SARAH), fake.sessions("other@company.com"))), (0, 1));
+    // What came of a lost answer can be seen.
+    assert!(matches!(salesforce.probe(&cx(), &look).await.unwrap(), Probe::Holds(_)));
+    assert!(matches!(salesforce.apply(&cx(), &request).await.unwrap(), Outcome::Unchanged(_)));
+    assert_eq!(fake.effects("session.ended"), 205);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reactivation_cut_off_before_the_thaw_is_in_doubt_and_finished_by_the_repeat() {
     let fake = SalesforceFake::new().with_user(SARAH).start();
     for state in ["frozen", "inactive"] {

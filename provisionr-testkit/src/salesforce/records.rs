@@ -19,7 +19,7 @@ pub(super) fn allowed(fake: &SalesforceFake, request: &FakeRequest, object: &Obj
     let Some(session) = session(fake, request) else { return Ok(()) };
     let has = |permission: &str| session.permissions.contains(permission);
     let hidden = match object.name {
-        "UserLogin" => !has("ManageUsers"),
+        "UserLogin" | "AuthSession" => !has("ManageUsers"),
         name if name.starts_with("PermissionSet") => !has("ManageUsers") && !has("AssignPermissionSets") && !has("ViewSetup"),
         _ => false,
     };
