@@ -117,8 +117,8 @@ impl SalesforceConfig {
         self.username(username)
     }
 
-    /// Enters with access tokens that this provider hands out. Name the user they speak for with
-    /// [`username`](Self::username), so that it is never changed.
+    /// Enters with access tokens that this provider hands out. The user they speak for is never changed: `check` asks who that is, which
+    /// takes the scope `openid`; without it, name them with [`username`](Self::username).
     #[must_use]
     pub fn access_token(mut self, provider: impl CredentialProvider) -> Self {
         self.credentials = Some(Credentials::Token(Arc::new(provider)));
@@ -207,10 +207,16 @@ impl SalesforceConfig {
             }
         };
         let root = format!("/services/data/v{}.0", self.version);
+        let site = HttpClient::new(url, http)?.auth(auth.clone()).routes(Routes::new().any("/**", LANE)).classifier(errors::classify);
         let client = HttpClient::new(format!("{url}{root}"), http)?.auth(auth).routes(Routes::new().any("/**", LANE)).rates(usage).classifier(errors::classify);
         let descriptor = descriptor(system.into(), &self);
         let attributes = descriptor.accounts.attributes.iter().map(|attribute| attribute.name).filter(|name| !User::FIELDS.contains(name)).collect();
-        Ok(Salesforce { client, descriptor, facts: Facts { root, username: self.username, fallback: self.fallback, regional: self.regional, attributes } })
+        Ok(Salesforce {
+            client,
+            site,
+            descriptor,
+            facts: Facts { root, username: self.username, fallback: self.fallback, regional: self.regional, attributes },
+        })
     }
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod adapter;
 mod api;
 mod batch;
+mod check;
 mod config;
 mod errors;
 mod grants;

@@ -186,6 +186,7 @@ fn routes() -> &'static Router<SalesforceFake> {
     ROUTES.get_or_init(|| {
         Router::new()
             .post("/services/oauth2/token", auth::token)
+            .get("/services/oauth2/userinfo", auth::userinfo)
             .get("/services/data", answer::versions)
             .get("/services/data/{version}/limits", answer::limits)
             .get("/services/data/{version}/query", records::query)
