@@ -7,6 +7,7 @@ mod answer;
 mod auth;
 mod graphql;
 mod orgs;
+mod pace;
 mod repos;
 mod seed;
 mod state;
@@ -61,6 +62,7 @@ pub struct GithubFake {
     org: state::Org,
     auth: auth::Auth,
     limits: Limits,
+    pace: pace::Pace,
     /// When invitations to the organization went out.
     sent: Vec<Timestamp>,
 }
@@ -90,7 +92,7 @@ impl GithubFake {
     /// A new organization.
     pub fn new() -> Self {
         let org = state::Org { login: Self::ORG.to_owned(), id: 900, last_id: 1000, ..state::Org::default() };
-        Self { org, auth: auth::Auth::default(), limits: Limits::none(), sent: Vec::new() }.seeded(&json!({
+        Self { org, auth: auth::Auth::default(), limits: Limits::none(), pace: pace::Pace::default(), sent: Vec::new() }.seeded(&json!({
             "users": [{ "login": "octo-owner" }],
             "members": [{ "user": "octo-owner", "role": "admin" }],
             "tokens": [{ "token": Self::TOKEN, "owner": "octo-owner", "scopes": ["admin:org", "repo"] }],
@@ -262,6 +264,9 @@ impl Fake for GithubFake {
     }
 
     fn admit(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> Result<(), FakeResponse> {
+        if self.org.settings.secondary_limits && !request.path.starts_with("/app/") && !self.pace.count(request, cx.now()) {
+            return Err(self.throttle_response(request, Duration::from_secs(60), cx));
+        }
         if let Some(reading) = self.limits.count(request, cx.now()) {
             let exceeded = reading.exceeded;
             cx.set_limit(reading);
