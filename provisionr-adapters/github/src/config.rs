@@ -15,7 +15,7 @@ use provisionr_sdk::{
 use crate::adapter::Github;
 use crate::credential::Installation;
 use crate::enterprise::{self, Enterprise};
-use crate::errors::{self, API, CONTENT, GRAPHQL, IDENTITIES, PROVISION, SCIM};
+use crate::errors::{self, API, CONTENT, GRAPHQL, IDENTITIES, PROVISION, REMOVAL, SCIM};
 use crate::orgs::{ADD_TO_ORG, OrgMembership};
 use crate::repositories::{GRANT_REPOSITORY, RepositoryAccess};
 use crate::teams::{ADD_TO_TEAM, TeamMembership};
@@ -149,19 +149,18 @@ impl fmt::Debug for GithubConfig {
 }
 
 fn routes() -> Routes {
-    let writes = [Method::PUT, Method::PATCH, Method::DELETE];
     let routes = Routes::new().any("/**", API).on(Method::POST, "/graphql", GRAPHQL);
-    writes
+    [(Method::PUT, CONTENT), (Method::PATCH, CONTENT), (Method::DELETE, REMOVAL)]
         .into_iter()
-        .fold(routes, |routes, method| routes.on(method, "/orgs/**", CONTENT).on(Method::PATCH, "/repos/**", CONTENT))
-        .on(Method::PUT, "/repos/**", CONTENT)
-        .on(Method::DELETE, "/repos/**", CONTENT)
+        .fold(routes, |routes, (method, lane)| routes.on(method.clone(), "/orgs/**", lane).on(method, "/repos/**", lane))
 }
 
-/// 900 points a minute over REST, a write 5 and a read 1, and about 80 writes that make content: 80 writes leave 500 points to reads.
-/// At most 100 requests at once. <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>
-fn lanes() -> [Lane; 3] {
-    [Lane::per_minute(API, 500).concurrency(60), Lane::per_minute(CONTENT, 80).concurrency(1), Lane::per_minute(GRAPHQL, 2000).concurrency(30)]
+/// 900 points a minute over REST, a write 5 and a read 1; 2,000 over GraphQL; 80 requests that make content a minute, and 500 an hour; 100
+/// requests at once. A lane begins with a whole window and goes on at its pace, so that in no minute there are more than 330 reads, 73
+/// requests that make content, and 38 removals, which are 885 points; and in no hour more than 496 that make content. <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>
+fn lanes() -> [Lane; 4] {
+    let lane = |id, units, seconds| Lane::new(id).window(units, Duration::from_secs(seconds));
+    [lane(API, 30, 6).concurrency(60), lane(CONTENT, 65, 543).concurrency(1), lane(REMOVAL, 8, 16).concurrency(1), lane(GRAPHQL, 150, 6).concurrency(30)]
 }
 
 const MEMBERS: &str = "organization permission Members (write), or the scope admin:org";
@@ -178,7 +177,7 @@ fn descriptor(system: SystemName, synced_teams: bool) -> Descriptor {
         .cascade(ADD_TO_TEAM, "All teams are left with the organization")
         .cascade(GRANT_REPOSITORY, "All access to repositories goes with the membership, and private forks with it")
         .granting(ChangeFacts::set().mails().calls(API, 3).calls(CONTENT, 1))
-        .revoking(ChangeFacts::set().irreversible().calls(API, 2).calls(CONTENT, 1))
+        .revoking(ChangeFacts::set().irreversible().calls(API, 2).calls(REMOVAL, 1))
         .scope(MEMBERS);
     let more = u32::from(synced_teams);
     let team = Kind::per_target::<TeamMembership>(ADD_TO_TEAM)
@@ -189,7 +188,7 @@ fn descriptor(system: SystemName, synced_teams: bool) -> Descriptor {
         .default_role("member")
         .after(ADD_TO_ORG)
         .granting(ChangeFacts::set().calls(API, 1 + more).calls(GRAPHQL, 1).calls(CONTENT, 1))
-        .revoking(ChangeFacts::set().calls(API, 1 + more).calls(GRAPHQL, 1).calls(CONTENT, 1))
+        .revoking(ChangeFacts::set().calls(API, 1 + more).calls(GRAPHQL, 1).calls(REMOVAL, 1))
         .scope(MEMBERS);
     let repository = Kind::per_target::<RepositoryAccess>(GRANT_REPOSITORY)
         .doc("Gives a person access to a repository by itself; who is not in the organization is invited as an outside collaborator")
@@ -200,7 +199,7 @@ fn descriptor(system: SystemName, synced_teams: bool) -> Descriptor {
         .role("maintain", Level::Maintain)
         .role("admin", Level::Admin)
         .granting(ChangeFacts::set().mails().calls(API, 2).calls(GRAPHQL, 1).calls(CONTENT, 1))
-        .revoking(ChangeFacts::set().irreversible().calls(API, 2).calls(GRAPHQL, 1).calls(CONTENT, 1))
+        .revoking(ChangeFacts::set().irreversible().calls(API, 2).calls(GRAPHQL, 1).calls(REMOVAL, 1))
         .scope(ADMINISTRATION);
     let descriptor = Descriptor::new(system, "github").accounts(accounts).can(Ability::Withdraw);
     let descriptor = [org, team, repository].into_iter().fold(descriptor, |descriptor, kind| {

@@ -9,8 +9,10 @@ use serde_json::Value;
 
 /// Reads over REST.
 pub(crate) const API: &str = "api";
-/// Everything that changes something: what is content to GitHub, and sends notifications.
+/// What is content to GitHub, and sends notifications.
 pub(crate) const CONTENT: &str = "content";
+/// What takes something away: it makes no content, and a leaver does not wait behind a joiner's invitations.
+pub(crate) const REMOVAL: &str = "removal";
 /// Reads in bulk.
 pub(crate) const GRAPHQL: &str = "graphql";
 /// SCIM, save for making users.
@@ -68,8 +70,14 @@ pub(crate) fn classify(answer: &Answer) -> Option<AdapterError> {
 }
 
 fn limited(answer: &Answer) -> AdapterError {
-    let lane = answer.lane().map_or(API, |lane| lane.as_str());
-    AdapterError::rate_limited(lane, Some(answer.reading().pause.unwrap_or(MINUTE)))
+    let (lane, reading) = (answer.lane().map_or(API, |lane| lane.as_str()), answer.reading());
+    let used_up = reading.reset_in.filter(|_| reading.remaining == Some(0) && answer.header("retry-after").is_none());
+    match used_up {
+        // All lanes of REST draw on one budget an hour; GraphQL has another.
+        Some(reset) if lane != GRAPHQL => AdapterError::quota_exhausted("the requests of this hour are used up").with_hint(RetryHint::After(reset)),
+        Some(reset) => AdapterError::rate_limited(lane, Some(reset)),
+        None => AdapterError::rate_limited(lane, Some(reading.pause.unwrap_or(MINUTE))),
+    }
 }
 
 /// GraphQL answers 200 to everything. What is not there is a null in the data, and an error beside it.

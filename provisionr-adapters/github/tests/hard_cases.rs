@@ -142,6 +142,9 @@ async fn seats_caps_and_blocks_are_told_apart() {
     assert_eq!(kind(capped).await, (ErrorKind::QuotaExhausted, RetryHint::After(Duration::from_secs(3600))));
     let blocking = GithubFake::new().seeded(&json!({ "users": [{ "login": "sarah", "blocking": true }] })).start();
     assert_eq!(kind(blocking).await, (ErrorKind::Refused, RetryHint::Never));
+    let capped = world().with_settings(|settings| settings.repository_invitations_a_day = 0).start();
+    let error = granted(&capped, &on(&capped, "api", "read")).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::QuotaExhausted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -467,7 +470,8 @@ async fn both_limits_are_told_with_their_pause_in_either_status() {
     github(&fake).find_account(&cx, &who).await.unwrap();
     let error = github(&fake).find_account(&cx, &who).await.unwrap_err();
     let RetryHint::After(pause) = error.hint() else { panic!("{error:?}") };
-    assert!(*error.kind() == ErrorKind::RateLimited("api".into()) && pause > Duration::from_secs(3590), "{pause:?}");
+    // The hour's budget is that of all of REST.
+    assert!(*error.kind() == ErrorKind::QuotaExhausted && pause > Duration::from_secs(3590), "{pause:?}");
     let heard = ear.1.lock().unwrap();
     assert_eq!((heard[0].0.as_str(), heard[0].1.limit, heard[0].1.remaining), ("api", Some(1), Some(0)));
 }
@@ -491,6 +495,24 @@ async fn graphql_fails_in_a_success() {
         let error = github.observe(&cx(), &Account::new("7", AccountState::Active), &Scope::Only(vec![team])).await.unwrap_err();
         assert_eq!(*error.kind(), wanted);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn graphql_whose_hour_is_used_up_waits_for_the_next() {
+    let http = MemoryTransport::new(|request| {
+        let body = match request.uri().path() {
+            "/graphql" => json!({ "errors": [{ "type": "RATE_LIMITED", "message": "API rate limit exceeded" }] }),
+            _ => json!({ "id": 7, "login": "sarah", "type": "User" }),
+        };
+        let reset = (Timestamp::now().as_millis() / 1000 + 1800).to_string();
+        let answer = http::Response::builder().header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", reset);
+        answer.body(body.to_string().into()).unwrap()
+    });
+    let team = Entitlement::new("add_to_team", "T_1").with_role("member");
+    let github = config().connect("github", &http).unwrap();
+    let error = github.observe(&cx(), &Account::new("7", AccountState::Active), &Scope::Only(vec![team])).await.unwrap_err();
+    let RetryHint::After(pause) = error.hint() else { panic!("{error:?}") };
+    assert!(*error.kind() == ErrorKind::RateLimited("graphql".into()) && pause > Duration::from_secs(1700), "{pause:?}");
 }
 
 #[tokio::test(start_paused = true)]

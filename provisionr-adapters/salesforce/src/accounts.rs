@@ -191,6 +191,7 @@ impl Salesforce {
     pub(crate) async fn look_at(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
         let probe = probe_by_looking(self, cx, request).await?;
         match (&request.change, &probe) {
+            (Change::EndSessions, Probe::Absent) if self.has_no_session(cx, request.account()?).await? => Ok(Probe::Holds(Receipt::new())),
             (Change::EnsureAccount(spec), Probe::Holds(receipt)) if receipt.account.as_ref().is_some_and(|account| account.state != spec.state) => {
                 Ok(Probe::Absent)
             }

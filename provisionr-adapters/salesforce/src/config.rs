@@ -117,8 +117,8 @@ impl SalesforceConfig {
         self.username(username)
     }
 
-    /// Enters with access tokens that this provider hands out. Name the user they speak for with
-    /// [`username`](Self::username), so that it is never changed.
+    /// Enters with access tokens that this provider hands out. The user they speak for is never changed: `check` asks who that is, which
+    /// takes the scope `openid`; without it, name them with [`username`](Self::username).
     #[must_use]
     pub fn access_token(mut self, provider: impl CredentialProvider) -> Self {
         self.credentials = Some(Credentials::Token(Arc::new(provider)));
@@ -207,10 +207,16 @@ impl SalesforceConfig {
             }
         };
         let root = format!("/services/data/v{}.0", self.version);
+        let site = HttpClient::new(url, http)?.auth(auth.clone()).routes(Routes::new().any("/**", LANE)).classifier(errors::classify);
         let client = HttpClient::new(format!("{url}{root}"), http)?.auth(auth).routes(Routes::new().any("/**", LANE)).rates(usage).classifier(errors::classify);
         let descriptor = descriptor(system.into(), &self);
         let attributes = descriptor.accounts.attributes.iter().map(|attribute| attribute.name).filter(|name| !User::FIELDS.contains(name)).collect();
-        Ok(Salesforce { client, descriptor, facts: Facts { root, username: self.username, fallback: self.fallback, regional: self.regional, attributes } })
+        Ok(Salesforce {
+            client,
+            site,
+            descriptor,
+            facts: Facts { root, username: self.username, fallback: self.fallback, regional: self.regional, attributes },
+        })
     }
 }
 
@@ -289,6 +295,7 @@ fn accounts(config: &SalesforceConfig) -> AccountFacts {
         .created(ChangeFacts::unique("username").irreversible().calls(LANE, 2))
         .updated(ChangeFacts::set().calls(LANE, 3))
         .moved(ChangeFacts::set().calls(LANE, 2))
+        .logged_out(ChangeFacts::set().calls(LANE, 2))
         .found_with(LANE, 1)
         .transition(Transition::new([Active], Frozen))
         .transition(Transition::new([Frozen, Deactivated], Active))
@@ -324,7 +331,7 @@ fn descriptor(system: SystemName, config: &SalesforceConfig) -> Descriptor {
     let kinds = [profile, role, in_rows(set), in_rows(set_group), in_rows(group)];
     let lane = Lane::new(LANE).concurrency(config.concurrency.max(1));
     let lane = config.daily.map_or(lane.clone(), |calls| lane.window(calls, Duration::from_secs(24 * 60 * 60)));
-    let descriptor = Descriptor::new(system, "salesforce").accounts(accounts(config)).can(Ability::ListAccounts).lane(lane);
+    let descriptor = Descriptor::new(system, "salesforce").accounts(accounts(config)).can(Ability::EndSessions).can(Ability::ListAccounts).lane(lane);
     kinds.into_iter().map(|kind| kind.needs(AccountNeed::Active).revoking(two())).fold(descriptor, |descriptor, kind| {
         let name = kind.name.clone();
         descriptor.kind(kind).can(Ability::ListTargets(name.clone())).can(Ability::ListGrants(name))

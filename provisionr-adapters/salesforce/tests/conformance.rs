@@ -170,6 +170,14 @@ impl Harness for Org {
         }
     }
 
+    async fn log_in(&self, account: &AccountId) -> bool {
+        self.act("log_in", json!({ "user": account.as_str() })) && self.act("log_in", json!({ "user": account.as_str() }))
+    }
+
+    async fn sessions(&self, account: &AccountId) -> usize {
+        self.0.with(|fake| fake.sessions(account.as_str()))
+    }
+
     fn mails(&self) -> Option<usize> {
         Some(self.0.events().iter().filter(|event| event.kind == "user.mail").count())
     }
@@ -207,7 +215,6 @@ provisionr_testkit::conformance_tests! {
         ("withdraw_takes_back_an_invitation_and_nothing_else", "Salesforce has no invitations"),
         ("find_that_cannot_see_everything_cannot_tell", "a query sees every user"),
         ("a_gateways_404_is_no_deletion", "Salesforce deletes no users"),
-        ("end_sessions_ends_all_and_can_be_repeated", "no documented call ends all sessions of a user"),
         ("an_account_owned_elsewhere_names_its_owner", "Salesforce does not say who else decides about a user"),
         ("grant_of_another_role_changes_the_role", "kinds have no roles"),
         ("grant_above_what_is_inherited_is_made", "kinds have no roles"),

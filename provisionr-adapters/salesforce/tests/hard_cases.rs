@@ -291,6 +291,23 @@ async fn a_collection_is_read_row_by_row() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_gone_is_looked_for_and_one_that_stays_is_told() {
+    let (first, second) = ("0AkDn0000000001AAA", "0AkDn0000000002AAA");
+    let gone = json!({ "success": false, "errors": [{ "statusCode": "ENTITY_IS_DELETED", "message": "entity is deleted", "fields": [] }] });
+    let answers = |left: &[&str]| {
+        let left: Vec<Value> = left.iter().map(|id| json!({ "Id": id })).collect();
+        [
+            (LOOK, 200, parts(&[user(true), login(true), json!([{ "Id": first }, { "Id": second }])])),
+            ("DELETE /composite/sobjects?ids=0AkDn0000000001AAA,0AkDn0000000002AAA&allOrNone=false", 200, json!([{ "success": true, "errors": [] }, gone])),
+            ("GET /query?q=SELECT Id FROM AuthSession WHERE UsersId = '005Dn0000000001AAA'", 200, found(&json!(left))),
+        ]
+    };
+    assert!(matches!(Script::new(answers(&[])).apply(Change::EndSessions).await.unwrap(), Outcome::Applied(_)));
+    let error = Script::new(answers(&[second])).apply(Change::EndSessions).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (&ErrorKind::PermissionDenied, Effect::Unknown));
+}
+
+#[tokio::test]
 async fn rows_of_a_collection_that_may_be_gone_are_looked_at_in_one_call() {
     let second = "005Dn0000000005AAA";
     let mut other_row = row();

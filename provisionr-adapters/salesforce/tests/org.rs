@@ -1,10 +1,11 @@
 //! The adapter over a whole org that answers: what people, licences, limits and time do to it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use provisionr_http::{ReqwestTransport, Signer};
-use provisionr_salesforce::{Regional, Salesforce, SalesforceConfig};
+use provisionr_http::{ReqwestTransport, Signer, SystemSettings, Transport};
+use provisionr_salesforce::{Regional, Salesforce, SalesforceConfig, Settings};
 use provisionr_sdk::{
     Ability, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, Attribute, CallContext, Change, Effect, Entitlement, ErrorKind, Found,
     ListScope, Outcome, Page, PageRequest, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Scope, Secret, TargetName,
@@ -145,6 +146,24 @@ async fn freezing_keeps_the_seat_and_deactivating_frees_it() {
     assert_eq!((error.kind(), error.effect()), (&ErrorKind::NoSeat("Salesforce".to_owned()), Effect::None));
     let error = go(AccountState::Frozen).await.unwrap_err();
     assert_eq!((error.kind(), error.hint()), (&ErrorKind::Conflict, RetryHint::Replan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_sessions_of_a_person_end_and_nobody_elses() {
+    let fake = SalesforceFake::new().with_user(SARAH).with_user("other@company.com").start();
+    for user in (0..205).map(|_| SARAH).chain(["other@company.com"]) {
+        act(&fake, "log_in", json!({ "user": user }));
+    }
+    let salesforce = adapter(&fake);
+    let request = on(&fake, SARAH, Change::EndSessions);
+    let look = request.clone().unsettled();
+    assert_eq!(salesforce.probe(&cx(), &look).await.unwrap(), Probe::Absent);
+    assert!(matches!(salesforce.apply(&cx(), &request).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!(fake.with(|fake| (fake.sessions(SARAH), fake.sessions("other@company.com"))), (0, 1));
+    // What came of a lost answer can be seen.
+    assert!(matches!(salesforce.probe(&cx(), &look).await.unwrap(), Probe::Holds(_)));
+    assert!(matches!(salesforce.apply(&cx(), &request).await.unwrap(), Outcome::Unchanged(_)));
+    assert_eq!(fake.effects("session.ended"), 205);
 }
 
 #[tokio::test(start_paused = true)]
@@ -383,26 +402,80 @@ async fn apps_get_one_session_and_another_when_it_has_expired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn check_is_one_call_and_says_what_the_credential_lacks() {
-    let fake = SalesforceFake::new().seeded(&json!({ "tokens": [
-        { "token": "reader-token", "username": SalesforceFake::ADMIN, "permissions": ["ViewSetup"] },
-        { "token": "users-token", "username": SalesforceFake::ADMIN, "permissions": [] },
-    ] }));
-    let fake = fake.start();
+async fn check_is_one_call_and_tells_whose_the_credential_is() {
+    let fake = SalesforceFake::new().start();
+    let admin = vec![fake.id("User", SalesforceFake::ADMIN).unwrap().into()];
     let check = adapter(&fake).check(&cx()).await.unwrap();
-    assert_eq!((check.own_accounts, check.lacking.len(), calls(&fake)), (vec![fake.id("User", SalesforceFake::ADMIN).unwrap().into()], 0, 1));
-    let with = |token: &str| config().access_token(Secret::new(token)).connect("salesforce", &fake.transport()).unwrap();
-    let check = with("reader-token").check(&cx()).await.unwrap();
-    let lacks = |ability: &Ability| check.lacking.contains_key(ability);
-    assert!(lacks(&Ability::CreateAccount) && lacks(&Ability::SetState) && !lacks(&Ability::Observe("assign_permission_set".into())));
-    let check = with("users-token").check(&cx()).await.unwrap();
-    assert!(check.lacking.contains_key(&Ability::Manage("assign_permission_set_group".into())));
-    let own = config().access_token(Secret::new(SalesforceFake::TOKEN)).attribute(Attribute::new("Region__c")).attribute(Attribute::new("Title"));
-    own.connect("salesforce", &fake.transport()).unwrap().check(&cx()).await.unwrap();
+    assert_eq!((check.own_accounts, check.lacking.len(), calls(&fake)), (admin.clone(), 0, 1));
+    // Of a token alone nobody has said whose it is.
+    let token = || config().access_token(Secret::new(SalesforceFake::TOKEN));
+    let of_token = token().attribute(Attribute::new("Region__c")).attribute(Attribute::new("Title")).connect("salesforce", &fake.transport()).unwrap();
+    assert_eq!(of_token.check(&cx()).await.unwrap().own_accounts, admin);
+    let silent = SalesforceFake::new().with_settings(|settings| settings.userinfo = false).start();
+    let error = token().connect("salesforce", &silent.transport()).unwrap().check(&cx()).await.unwrap_err();
+    assert!(*error.kind() == ErrorKind::InvalidConfig && error.to_string().contains("`username`"), "{error}");
+    let settings: Settings = serde_json::from_value(json!({
+        "url": "https://company.my.salesforce.test", "username": SalesforceFake::ADMIN, "credentials": { "token": { "env": "PATH" } },
+    }))
+    .unwrap();
+    let http: Arc<dyn Transport> = Arc::new(silent.transport());
+    assert!(format!("{:?}", settings.connect("salesforce".into(), &http).unwrap()).contains("Salesforce"));
+    let named = token().username(SalesforceFake::ADMIN).connect("salesforce", &silent.transport()).unwrap();
+    assert_eq!(named.check(&cx()).await.unwrap().own_accounts.len(), 1);
     // A custom field that is not there shows at once, and not at the first change.
-    let custom = config().access_token(Secret::new(SalesforceFake::TOKEN)).attribute(Attribute::new("Regoin__c"));
+    let custom = token().attribute(Attribute::new("Regoin__c"));
     let error = custom.connect("salesforce", &fake.transport()).unwrap().check(&cx()).await.unwrap_err();
     assert!(error.to_string().contains("Regoin__c") && error.code() == Some("INVALID_FIELD"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_check_does_not_say_is_lacking_works() {
+    let all = ["ManageUsers", "AssignPermissionSets", "ViewSetup"];
+    for rights in (0..8).map(|some: usize| all.iter().enumerate().filter(|(at, _)| some & (1 << at) != 0).map(|(_, right)| *right).collect::<Vec<_>>()) {
+        for told in [true, false] {
+            let seed = json!({ "tokens": [{ "token": "limited", "username": SalesforceFake::ADMIN, "permissions": rights }], "roles": [{ "name": "Sales" }] });
+            let fake = SalesforceFake::new().with_user(SARAH).with_permission_set("CPQ").with_permission_set_group("Sales").with_group("Team").seeded(&seed);
+            let fake = fake.with_settings(|settings| settings.permission_access = told).start();
+            let config = config().access_token(Secret::new("limited")).fallback_profile(FALLBACK);
+            let salesforce = config.connect("salesforce", &fake.transport()).unwrap();
+            let check = salesforce.check(&cx()).await.unwrap();
+            let may = |ability: Ability| !check.lacking.contains_key(&ability);
+            let because = format!("{rights:?}, told: {told}");
+            if rights.len() == all.len() {
+                assert!(check.lacking.is_empty(), "{because}");
+            }
+            let account = Account::new(fake.id("User", SARAH).unwrap(), AccountState::Active);
+            for (kind, object, name) in [
+                ("assign_profile", "Profile", "System Administrator"),
+                ("assign_role", "UserRole", "Sales"),
+                ("assign_permission_set", "PermissionSet", "CPQ"),
+                ("assign_permission_set_group", "PermissionSetGroup", "Sales"),
+                ("add_to_public_group", "Group", "Team"),
+            ] {
+                let wanted = Entitlement::new(kind, fake.id(object, name).unwrap());
+                if may(Ability::Observe(kind.into())) {
+                    salesforce.observe(&cx(), &account, &Scope::Kinds(vec![kind.into()])).await.expect(&because);
+                }
+                if may(Ability::ListGrants(kind.into())) {
+                    salesforce.list_grants(&cx(), &ListScope::Kind(kind.into()), &PageRequest::first()).await.expect(&because);
+                }
+                // Where rights cannot be asked for, writing is the only way to know.
+                if told && may(Ability::Manage(kind.into())) {
+                    salesforce.apply(&cx(), &on(&fake, SARAH, Change::Grant(wanted.clone()))).await.expect(&because);
+                    salesforce.apply(&cx(), &on(&fake, SARAH, Change::Revoke(wanted))).await.expect(&because);
+                }
+            }
+            if may(Ability::ListAccounts) {
+                salesforce.list_accounts(&cx(), &PageRequest::first()).await.expect(&because);
+            }
+            if may(Ability::EndSessions) {
+                salesforce.apply(&cx(), &on(&fake, SARAH, Change::EndSessions)).await.expect(&because);
+            }
+            if may(Ability::SetState) {
+                salesforce.apply(&cx(), &on(&fake, SARAH, Change::SetState(AccountState::Frozen))).await.expect(&because);
+            }
+        }
+    }
 }
 
 fn batch(fake: &FakeSystem<SalesforceFake>, users: &[String], change: impl Fn() -> Change) -> Vec<Request> {

@@ -9,6 +9,7 @@ mod auth;
 mod graphql;
 mod managed;
 mod orgs;
+mod pace;
 mod repos;
 mod scim;
 mod seed;
@@ -69,6 +70,7 @@ pub struct GithubFake {
     org: state::Org,
     auth: auth::Auth,
     limits: Limits,
+    pace: pace::Pace,
     /// When invitations to the organization went out.
     sent: Vec<Timestamp>,
 }
@@ -98,7 +100,7 @@ impl GithubFake {
     /// A new organization.
     pub fn new() -> Self {
         let org = state::Org { login: Self::ORG.to_owned(), id: 900, last_id: 1000, ..state::Org::default() };
-        Self { org, auth: auth::Auth::default(), limits: Limits::none(), sent: Vec::new() }.seeded(&json!({
+        Self { org, auth: auth::Auth::default(), limits: Limits::none(), pace: pace::Pace::default(), sent: Vec::new() }.seeded(&json!({
             "users": [{ "login": "octo-owner" }],
             "members": [{ "user": "octo-owner", "role": "admin" }],
             "tokens": [{ "token": Self::TOKEN, "owner": "octo-owner", "scopes": ["admin:org", "repo"] }],
@@ -324,6 +326,9 @@ impl Fake for GithubFake {
     }
 
     fn admit(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> Result<(), FakeResponse> {
+        if self.org.settings.secondary_limits && !request.path.starts_with("/app/") && !self.pace.count(request, cx.now()) {
+            return Err(self.throttle_response(request, Duration::from_secs(60), cx));
+        }
         if request.path != "/rate_limit"
             && let Some(reading) = self.limits.count(request, cx.now())
         {

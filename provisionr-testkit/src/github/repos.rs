@@ -1,5 +1,7 @@
 //! Repositories, their collaborators, and invitations to them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::GithubFake;
@@ -108,10 +110,18 @@ pub(super) fn add(fake: &mut GithubFake, call: &Call<'_>, cx: &mut FakeContext) 
 
 fn invite(fake: &mut GithubFake, repository: &GithubRepository, user: &GithubUser, role: &str, cx: &mut FakeContext) -> Reply {
     let open = repository.invitations.iter().find(|(_, (who, ..))| *who == user.id).map(|(id, _)| *id);
+    // <https://docs.github.com/rest/collaborators/collaborators#add-a-repository-collaborator>; in which words is not described.
+    let day = cx.now() - Duration::from_secs(86_400);
+    if open.is_none() && repository.sent.iter().filter(|at| **at > day).count() >= fake.org.settings.repository_invitations_a_day {
+        return Err(invalid("Over invitation rate limit", "unprocessable", "user"));
+    }
     let id = open.unwrap_or_else(|| fake.org.id());
     let here = fake.org.repositories.get_mut(&repository.id).ok_or_else(not_found)?;
     match here.invitations.insert(id, (user.id, role.to_owned(), cx.now())) {
-        None => cx.emit("invitation.sent", json!({ "repository": here.id, "user": user.id, "role": role })),
+        None => {
+            here.sent.push(cx.now());
+            cx.emit("invitation.sent", json!({ "repository": here.id, "user": user.id, "role": role }));
+        }
         Some((_, before, _)) if before != role => cx.emit("invitation.changed", json!({ "repository": here.id, "user": user.id })),
         Some(_) => {}
     }

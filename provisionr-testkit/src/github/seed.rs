@@ -228,7 +228,7 @@ pub(super) fn seed(fake: &mut GithubFake, seed: &Value, cx: &mut FakeContext) ->
     for SeedRepository { name, collaborators, invitations } in seed.repositories {
         let (id, direct) = (fake.org.id(), fake.find_users(collaborators)?);
         let invited = fake.find_users(invitations)?.into_iter().map(|(user, role)| (fake.org.id(), (user, role, cx.now()))).collect();
-        fake.org.repositories.insert(id, GithubRepository { id, name, direct, invitations: invited, hidden: false });
+        fake.org.repositories.insert(id, GithubRepository { id, name, direct, sent: Vec::new(), invitations: invited, hidden: false });
     }
     for team in seed.teams {
         let here = fake.find_team(&team.name)?;

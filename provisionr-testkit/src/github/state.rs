@@ -18,6 +18,10 @@ pub struct GithubSettings {
     pub seats: Option<usize>,
     /// Invitations to the organization in 24 hours: 500 on a paid plan.
     pub invitations_a_day: usize,
+    /// Invitations to one repository in 24 hours: 50.
+    pub repository_invitations_a_day: usize,
+    /// Whether points and content are counted as GitHub counts them; they are not unless set, for tests that do not wait.
+    pub secondary_limits: bool,
     /// What every member may do in each repository: `none` or a role; `none` unless set.
     pub base_permission: String,
     /// The status that refuses to leave the organization without an owner. The description does not say; 403 unless set.
@@ -45,6 +49,8 @@ impl Default for GithubSettings {
             page_size: 100,
             seats: None,
             invitations_a_day: 500,
+            repository_invitations_a_day: 50,
+            secondary_limits: false,
             base_permission: "none".to_owned(),
             last_owner_status: 403,
             not_in_team_status: 404,
@@ -151,6 +157,8 @@ pub struct GithubRepository {
     pub name: String,
     /// Who was added to it by itself, and as what.
     pub direct: BTreeMap<u64, String>,
+    /// When invitations to it went out.
+    pub sent: Vec<Timestamp>,
     /// Open invitations: who, and as what.
     pub invitations: BTreeMap<u64, (u64, String, Timestamp)>,
     /// Whether the credential does not see it.

@@ -99,13 +99,30 @@ pub(super) fn token(fake: &mut SalesforceFake, call: &Call<'_>, cx: &mut FakeCon
     };
     fake.auth.issued += 1;
     let token = format!("00Dfake!issued-access-token-{}", fake.auth.issued);
-    let user = fake.org.user(&username).map_or_else(|| "005000000000000AAA".to_owned(), |(id, _)| id.to_owned());
+    let user = user_of(fake, &username);
     fake.auth.sessions.insert(token.clone(), Session { username, permissions: PERMISSIONS.map(str::to_owned).into() });
     let base = cx.base_url();
     Ok(FakeResponse::json(
         200,
         &json!({ "access_token": token, "scope": "api", "instance_url": base, "id": format!("{base}/id/00D000000000001AAA/{user}"), "token_type": "Bearer" }),
     ))
+}
+
+/// Whom a token speaks for. <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_using_userinfo_endpoint.htm&type=5>
+pub(super) fn userinfo(fake: &mut SalesforceFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {
+    let Some(session) = session(fake, call.request).filter(|_| fake.org.settings.userinfo) else {
+        return Err(FakeResponse::bytes(403, "text/html", "Bad_OAuth_Token"));
+    };
+    let user = user_of(fake, &session.username);
+    let sub = format!("{}/id/00D000000000001AAA/{user}", cx.base_url());
+    Ok(FakeResponse::json(
+        200,
+        &json!({ "sub": sub, "user_id": user, "organization_id": "00D000000000001AAA", "preferred_username": session.username, "active": true }),
+    ))
+}
+
+fn user_of(fake: &SalesforceFake, username: &str) -> String {
+    fake.org.user(username).map_or_else(|| "005000000000000AAA".to_owned(), |(id, _)| id.to_owned())
 }
 
 /// Header and claims of a JWT.

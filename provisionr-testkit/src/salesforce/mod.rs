@@ -63,11 +63,11 @@ use crate::system::FakeSystem;
 /// active again), `deprovision_user {login}` (it is deactivated), `set_fields {user, fields}`, `set_state {user, state}`,
 /// `set_profile {user, profile}`, `set_role {user, role?}`, `assign {user, permission_set | permission_set_group, expires?}`,
 /// `unassign {user, permission_set | permission_set_group}`, `add_to_group {user, group}`, `remove_from_group {user, group}`,
-/// `confirm_email {user}`, `take_username {username}` (by an org elsewhere), `set_seats {license, total}`,
+/// `log_in {user}`, `confirm_email {user}`, `take_username {username}` (by an org elsewhere), `set_seats {license, total}`,
 /// `long_calls {running}` (of others), `expire_sessions`, `expire_cursors`.
 ///
 /// Events: `user.created`, `user.updated`, `user.activated`, `user.deactivated`, `user.frozen`, `user.unfrozen`, `user.mail`,
-/// `assignment.created`, `assignment.updated`, `assignment.deleted`, `member.added`, `member.removed`.
+/// `session.ended`, `assignment.created`, `assignment.updated`, `assignment.deleted`, `member.added`, `member.removed`.
 #[derive(Clone, Debug)]
 pub struct SalesforceFake {
     org: state::Org,
@@ -187,6 +187,7 @@ fn routes() -> &'static Router<SalesforceFake> {
     ROUTES.get_or_init(|| {
         Router::new()
             .post("/services/oauth2/token", auth::token)
+            .get("/services/oauth2/userinfo", auth::userinfo)
             .get("/services/data", answer::versions)
             .get("/services/data/{version}/limits", answer::limits)
             .get("/services/data/{version}/query", records::query)

@@ -19,7 +19,8 @@ pub(super) fn allowed(fake: &SalesforceFake, request: &FakeRequest, object: &Obj
     let Some(session) = session(fake, request) else { return Ok(()) };
     let has = |permission: &str| session.permissions.contains(permission);
     let hidden = match object.name {
-        "UserLogin" => !has("ManageUsers"),
+        "UserLogin" | "AuthSession" => !has("ManageUsers"),
+        "UserPermissionAccess" => !fake.org.settings.permission_access,
         name if name.starts_with("PermissionSet") => !has("ManageUsers") && !has("AssignPermissionSets") && !has("ViewSetup"),
         _ => false,
     };
@@ -50,7 +51,17 @@ pub(super) fn query(fake: &mut SalesforceFake, call: &Call<'_>, cx: &mut FakeCon
     let soql = call.request.query("q").unwrap_or_default();
     let query = Query::parse(&soql)?;
     allowed(fake, call.request, query.object)?;
-    let records = query.run(&fake.org, call.param("version"), cx.now());
+    let records = match (query.object.name, session(fake, call.request)) {
+        // Of the caller, and of nobody else.
+        ("UserPermissionAccess", Some(session)) => {
+            let fields = query.object.fields.iter().map(|field| {
+                let held = field.strip_prefix("Permissions").is_some_and(|permission| session.permissions.contains(permission));
+                ((*field).to_owned(), Value::Bool(held))
+            });
+            vec![Value::Object(fields.collect())]
+        }
+        _ => query.run(&fake.org, call.param("version"), cx.now()),
+    };
     let whole = records.len();
     Ok(page(fake, call, records, whole))
 }

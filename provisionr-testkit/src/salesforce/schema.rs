@@ -49,7 +49,7 @@ const fn read_only(name: &'static str, prefix: &'static str, fields: &'static [&
     Object { name, prefix, fields, created_with: None, updated: &[], deleted: Deleted::Never }
 }
 
-pub(super) static OBJECTS: [Object; 12] = [
+pub(super) static OBJECTS: [Object; 14] = [
     Object { name: "User", prefix: "005", fields: &["UserType"], created_with: Some(USER), updated: USER, deleted: Deleted::Never },
     Object {
         name: "UserLogin",
@@ -59,6 +59,7 @@ pub(super) static OBJECTS: [Object; 12] = [
         updated: &["IsFrozen", "IsPasswordLocked"],
         deleted: Deleted::Never,
     },
+    Object { name: "AuthSession", prefix: "0Ak", fields: &["UsersId", "SessionType"], created_with: None, updated: &[], deleted: Deleted::ByCall },
     read_only("Profile", "00e", &["Name", "UserLicenseId", "UserType"]),
     read_only("UserRole", "00E", &["Name", "DeveloperName", "PortalType"]),
     read_only("UserLicense", "100", &["Name", "MasterLabel", "TotalLicenses", "UsedLicenses", "Status"]),
@@ -74,6 +75,7 @@ pub(super) static OBJECTS: [Object; 12] = [
     read_only("PermissionSetGroup", "0PG", &["DeveloperName", "MasterLabel", "Status"]),
     read_only("PermissionSetLicense", "0PL", &["DeveloperName", "MasterLabel", "TotalLicenses", "UsedLicenses", "Status"]),
     read_only("PermissionSetLicenseAssign", "2LA", &["AssigneeId", "PermissionSetLicenseId"]),
+    read_only("UserPermissionAccess", "0UP", &["PermissionsManageUsers", "PermissionsAssignPermissionSets", "PermissionsViewSetup"]),
     read_only("Group", "00G", &["Name", "DeveloperName", "Type"]),
     Object { name: "GroupMember", prefix: "011", fields: &[], created_with: Some(&["GroupId", "UserOrGroupId"]), updated: &[], deleted: Deleted::ByCall },
 ];

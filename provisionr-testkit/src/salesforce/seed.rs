@@ -326,6 +326,9 @@ pub(super) fn act(fake: &mut SalesforceFake, act: &Act, cx: &mut FakeContext) ->
                 fake.org.delete(object, &row, cx).map_err(refused)?;
             }
         }
+        "log_in" => {
+            put(fake, "AuthSession", json!({ "UsersId": user, "SessionType": "UI" }));
+        }
         "confirm_email" => {
             let address = fake.org.unconfirmed.remove(&user).ok_or_else(|| ActError::new("no new address waits to be confirmed"))?;
             if let Some(user) = fake.org.get_mut("User", &user) {

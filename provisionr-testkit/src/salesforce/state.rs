@@ -24,13 +24,26 @@ pub struct SalesforceSettings {
     pub email_confirmation: bool,
     /// Whether `ExpirationDate` can be updated, as the object reference has it; true.
     pub expiration_updates: bool,
+    /// Whether tokens may ask whom they speak for, which takes a scope; true.
+    pub userinfo: bool,
+    /// Whether the user's permissions can be asked for (`UserPermissionAccess`); true.
+    pub permission_access: bool,
     /// The code for a record that is gone, which nothing public says: `ENTITY_IS_DELETED`.
     pub gone: String,
 }
 
 impl Default for SalesforceSettings {
     fn default() -> Self {
-        Self { page_size: 3, daily_calls: 100_000, concurrency: 25, email_confirmation: true, expiration_updates: true, gone: "ENTITY_IS_DELETED".to_owned() }
+        Self {
+            page_size: 3,
+            daily_calls: 100_000,
+            concurrency: 25,
+            email_confirmation: true,
+            expiration_updates: true,
+            userinfo: true,
+            permission_access: true,
+            gone: "ENTITY_IS_DELETED".to_owned(),
+        }
     }
 }
 

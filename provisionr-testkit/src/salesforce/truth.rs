@@ -24,6 +24,12 @@ impl SalesforceFake {
         self.org.login_of(user).is_some_and(|(_, login)| login.get("IsFrozen") == Some(&Value::Bool(true)))
     }
 
+    /// How many sessions a user has, by id or username.
+    pub fn sessions(&self, user: &str) -> usize {
+        let user = self.org.user(user).map_or("", |(id, _)| id);
+        self.org.all("AuthSession").filter(|(_, session)| text(session, "UsersId") == user).count()
+    }
+
     /// How many seats of a licence are taken, by its name.
     pub fn seats_taken(&self, license: &str) -> usize {
         let id = self.org.named("UserLicense", license).or_else(|| self.org.named("PermissionSetLicense", license)).map_or("", |(id, _)| id);

@@ -308,6 +308,7 @@ impl Org {
         }
         let Some(row) = self.remove(object.name, id) else { return Err(self.gone(id)) };
         match object.name {
+            "AuthSession" => cx.emit("session.ended", json!({ "user": text(&row, "UsersId") })),
             "GroupMember" => cx.emit("member.removed", json!({ "user": text(&row, "UserOrGroupId"), "group": text(&row, "GroupId") })),
             _ => cx.emit("assignment.deleted", json!({ "user": text(&row, "AssigneeId"), "row": id })),
         }
