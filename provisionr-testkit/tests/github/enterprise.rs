@@ -33,7 +33,7 @@ async fn send(client: &Client, method: &str, target: &str, body: Option<Value>) 
 
 async fn provisioned(client: &Client, name: &str) -> String {
     let seen = send(client, "POST", USERS, Some(user(name))).await;
-    assert_eq!(seen.status, 201, "{}", seen.text);
+    assert_eq!(seen.status, 201, "{}", seen.body);
     format!("{USERS}/{}", seen.body["id"].as_str().unwrap())
 }
 
@@ -71,7 +71,7 @@ async fn every_operation_on_users_answers_as_described() {
         ("DELETE", &mona, None, 404),
     ] {
         let seen = send(&client, method, target, body).await;
-        assert_eq!(seen.status, status, "{method} {target}: {}", seen.text);
+        assert_eq!(seen.status, status, "{method} {target}: {}", seen.body);
         let one = target.split('?').next().unwrap() != USERS;
         let pattern = format!("/scim/v2/enterprises/{{enterprise}}/Users{}", if one { "/{scim_user_id}" } else { "" });
         let mut answer = &document["paths"][&pattern][method.to_lowercase()]["responses"][status.to_string()];
