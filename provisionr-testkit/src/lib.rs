@@ -34,6 +34,9 @@
 //! # }
 //! ```
 //!
+//! With the feature `descriptions`, what is exchanged with a fake is held against the vendor's own description of its API: by the
+//! conformance suite in each of its cases, and by a test of your own with `description::Description::hold`.
+//!
 //! The program `provisionr-fakes` (feature `server`) serves them from a process of their own.
 //!
 //! # A fake of your own

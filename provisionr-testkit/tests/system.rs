@@ -173,6 +173,27 @@ async fn a_truncated_page_keeps_its_cursor() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn exchanges_are_kept_on_demand_with_the_answers_of_the_fake_itself() {
+    let badges = FakeSystem::new(Badges::default());
+    ask(&badges, "GET", "/badges").await.unwrap();
+    assert!(badges.exchanges().is_empty());
+    badges.record_exchanges();
+    badges.fault(Fault::status(503));
+    badges.fault(Fault::reset_after());
+    badges.fault(Fault::partial_body(1));
+    for _ in 0..4 {
+        let _ = ask(&badges, "GET", "/badges").await;
+    }
+    let exchanges = badges.exchanges();
+    let answers: Vec<_> = exchanges.iter().map(|exchange| exchange.answer.as_ref().map(|answer| (answer.status, answer.to_json()))).collect();
+    let whole = Some((200, json!({ "items": [], "next": "p2" })));
+    assert_eq!(answers, [None, whole.clone(), whole.clone(), whole]);
+    assert!(exchanges.iter().all(|exchange| exchange.request.path == "/badges"));
+    badges.clear_log();
+    assert!(badges.exchanges().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_fake_moves_another_after_a_while() {
     let clock = FakeClock::new();
     let okta = FakeSystem::with_clock(OktaFake::new().with_user("a@x.com").with_provisioning_app("badges", "Badges"), clock.clone());

@@ -157,8 +157,9 @@ pub trait Harness: Send + Sync {
         None
     }
 
-    /// The vendor's own description of the API, against which all that is exchanged in a case is held. By default that of the
-    /// [`fake`](Self::fake)'s type, if [there is one](crate::description::Description::of).
+    /// The vendor's own description of the API, against which all that is exchanged with the [`fake`](Self::fake) in a case is held: one
+    /// of a `LazyLock`, for it is read and compiled once. By default that of the fake's type, if
+    /// [there is one](crate::description::Description::of).
     #[cfg(feature = "descriptions")]
     fn description(&self) -> Option<&'static crate::description::Description> {
         crate::description::Description::of(self.fake()?.system_type())

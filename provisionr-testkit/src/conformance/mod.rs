@@ -5,6 +5,9 @@
 //! does not apply has to be skipped by name, with a reason; one that is skipped and does apply fails, as does a skip
 //! of a case that does not exist.
 //!
+//! Where the vendor's own description of its API is known (feature `descriptions`), all that is exchanged in a case is held against it:
+//! requests always, answers unless a fault made them up. What is not described, and not listed as a fault of the description, fails the case.
+//!
 //! ```
 //! # mod tests {
 //! use provisionr_testkit::conformance::MemoryHarness;

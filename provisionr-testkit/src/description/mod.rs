@@ -136,6 +136,7 @@ impl Description {
 
     /// Puts something else where the document is wrong. `place` is a JSON pointer; the last step of it need not be there yet.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "it is written where it is handed in")]
     pub fn corrected(mut self, place: &str, value: Value, why: &'static str) -> Self {
         let changed = self.documents.iter_mut().any(|document| document.correct(place, &value));
         self.corrections.push(Correction { place: place.to_owned(), why, changed });

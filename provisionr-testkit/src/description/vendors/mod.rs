@@ -18,8 +18,10 @@ use serde_json::Value;
 use super::{Description, FOLDER};
 use crate::clock::lock;
 
-/// Each type of system that a vendor describes.
-const VENDORS: [(&str, fn(&Folder) -> Description); 8] = [
+/// A type of system, and how its description is read.
+type Vendor = (&'static str, fn(&Folder) -> Description);
+
+const VENDORS: [Vendor; 8] = [
     ("aws", aws::description),
     ("github", github::description),
     ("gitlab", gitlab::description),
