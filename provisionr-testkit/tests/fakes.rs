@@ -350,6 +350,42 @@ async fn events_of_one_fake_move_another() {
 }
 
 #[tokio::test]
+async fn an_app_of_one_fake_makes_and_suspends_the_accounts_of_another() {
+    let seed = "
+okta:
+  users: [{ login: a@x.com }]
+  apps: [{ name: google, label: Google Workspace }]
+google: {}
+links: [{ from: okta, app: Google Workspace, to: google, after_ms: 2000, args: { org_unit: / } }]
+";
+    let fakes = Program::start(seed, &["okta=0", "google=0"]);
+    let suspended = async || {
+        fakes.post("clock", json!({ "advance_ms": 2000 })).await;
+        let state = fakes.get("fakes/google/state").await;
+        state["users"].as_object().unwrap().values().find(|user| user["primary_email"] == "a@x.com").map(|user| user["suspended"].clone())
+    };
+    assert_eq!(suspended().await, None);
+    for (act, wanted) in [("assign_app", false), ("unassign_app", true)] {
+        fakes.post("act", json!({ "act": act, "args": { "user": "a@x.com", "app": "Google Workspace" } })).await;
+        assert_eq!(suspended().await, Some(wanted.into()));
+    }
+}
+
+#[test]
+fn a_link_that_says_nothing_useful_is_told() {
+    for (link, said) in [
+        ("{ from: okta, app: Gogle, to: okta }", "company.yaml:4: link 1: no app is called `Gogle`"),
+        ("{ from: okta, app: crew, to: okta, at: noon }", "link 1: unknown variant `noon`, expected `first_login`"),
+        ("{ from: okta, app: crew, to: okta, at: first_login, after_ms: 5 }", "`after_ms` says nothing about a first login"),
+        ("{ from: okta, app: crew, to: okta, act: log_in }", "a link has an `app`, or an `event` and the `act` that follows"),
+    ] {
+        let output = run_seeded(&format!("okta:\n  apps: [{{ name: crew }}]\n\nlinks: [{link}]\n"), &["okta=0"]);
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && words.contains(said), "{said}\n{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_is_kept_and_a_chunked_body_read() {
     let fakes = Program::okta();
     let mut socket = TcpStream::connect(fakes.address()).unwrap();

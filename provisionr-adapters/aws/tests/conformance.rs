@@ -147,12 +147,12 @@ impl Harness for Instance {
 
     async fn own_target(&self, kind: &KindName, target: &TargetId, owner: &Owner) -> bool {
         assert_eq!(owner.as_str(), "Acme Directory");
-        *kind == "add_to_group" && self.act("provision_group", json!({ "group": target.as_str(), "issuer": "https://idp.example", "id": "g1" }))
+        *kind == "add_to_group" && self.act("provision_group", json!({ "group": target.as_str(), "issuer": "https://idp.example", "external_id": "g1" }))
     }
 
     async fn own_account(&self, account: &AccountId, owner: &Owner) -> bool {
         assert_eq!(owner.as_str(), "Acme Directory");
-        self.act("provision_user", json!({ "user": account.as_str(), "issuer": "https://idp.example", "id": "u1" }))
+        self.act("provision_user", json!({ "login": account.as_str(), "issuer": "https://idp.example", "external_id": "u1" }))
     }
 
     async fn age_cursor(&self, _cursor: Option<Cursor>) -> Option<Cursor> {

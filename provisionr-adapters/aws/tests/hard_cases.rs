@@ -267,7 +267,7 @@ async fn an_aws_account_has_one_name() {
 #[tokio::test(start_paused = true)]
 async fn who_came_over_scim_is_changed_there() {
     let aws = fake().start();
-    act(&aws, "provision_user", json!({ "user": "sarah@company.com", "issuer": "https://idp.example", "id": "00u1" }));
+    act(&aws, "provision_user", json!({ "login": "sarah@company.com", "issuer": "https://idp.example", "external_id": "00u1" }));
     let adapter = config().access_keys(keys()).issuer("https://idp.example").connect("aws", &aws.transport()).unwrap();
     let Found::One(found) = adapter.find_account(&cx(), &AccountQuery::by("external_id", "00u1")).await.unwrap() else { panic!("nobody") };
     assert_eq!((found.managed_by.as_ref().unwrap().as_str(), &found.id), ("Okta", &sarah(&aws).id));

@@ -102,7 +102,7 @@ async fn a_user_name_that_is_taken_in_any_org_is_passed_over_unless_it_is_the_pe
 #[tokio::test(start_paused = true)]
 async fn an_account_that_another_system_has_made_is_taken() {
     let fake = SalesforceFake::new().start();
-    act(&fake, "provision_user", json!({ "username": "jit.sarah@company.com", "fields": { "FederationIdentifier": "emp-7" } }));
+    act(&fake, "provision_user", json!({ "login": "jit.sarah@company.com", "fields": { "FederationIdentifier": "emp-7" } }));
     let mut request = ensure(spec(&fake, &[SARAH]));
     request.who = AccountQuery::by("federation_id", "emp-7");
     assert!(matches!(adapter(&fake).apply(&cx(), &request).await.unwrap(), Outcome::Unchanged(receipt) if receipt.account.is_some()));

@@ -48,7 +48,8 @@ use crate::system::FakeSystem;
 ///
 /// Acts: `join_group {user, group}`, `leave_group {user, group}`, `assign {account, permission_set, user | group}`,
 /// `unassign {account, permission_set, user | group}`, `disable_user {user}`, `enable_user {user}`, `delete_user {user}`,
-/// `delete_group {group}`, `provision_user {user, issuer, id}`, `provision_group {group, issuer, id}`, `suspend_account {account}`,
+/// `delete_group {group}`, `provision_user {login, issuer, external_id, email?, first_name?, last_name?}` (over SCIM:
+/// made, or taken over, and enabled), `deprovision_user {login}` (it is disabled), `provision_group {group, issuer, external_id}`, `suspend_account {account}`,
 /// `fail_next_job {reason}`, `finish_job {job}`, `finish_jobs`, `forget_jobs`, `deny {action}`, `refuse_key {code}`; the last two take
 /// a `key` too.
 ///

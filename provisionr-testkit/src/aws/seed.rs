@@ -83,18 +83,7 @@ pub(super) fn seed(aws: &mut AwsFake, seed: &Value, cx: &mut FakeContext) -> Res
     }
     seed.limits.into_iter().for_each(|limit| aws.limits.add(limit));
     for user in seed.users {
-        let id = aws.instance.id();
-        let email = user.email.unwrap_or_else(|| user.user_name.clone());
-        let first = user.given_name.unwrap_or_else(|| user.user_name.split('@').next().unwrap_or_default().to_owned());
-        let last = user.family_name.unwrap_or_else(|| "Example".to_owned());
-        let fields = Map::from_iter([
-            ("UserName".to_owned(), user.user_name.into()),
-            ("DisplayName".to_owned(), format!("{first} {last}").into()),
-            ("Name".to_owned(), json!({ "GivenName": first, "FamilyName": last })),
-            ("Emails".to_owned(), json!([{ "Value": email, "Type": "work", "Primary": true }])),
-        ]);
-        let made = AwsUser { id: id.clone(), enabled: !user.disabled, external_ids: user.external_ids, revision: 1, fields };
-        aws.instance.users.insert(id, made);
+        add_user(aws, user);
     }
     for group in seed.groups {
         let id = aws.instance.id();
@@ -126,6 +115,22 @@ pub(super) fn seed(aws: &mut AwsFake, seed: &Value, cx: &mut FakeContext) -> Res
     Ok(())
 }
 
+fn add_user(aws: &mut AwsFake, user: SeedUser) -> String {
+    let id = aws.instance.id();
+    let email = user.email.unwrap_or_else(|| user.user_name.clone());
+    let first = user.given_name.unwrap_or_else(|| user.user_name.split('@').next().unwrap_or_default().to_owned());
+    let last = user.family_name.unwrap_or_else(|| "Example".to_owned());
+    let fields = Map::from_iter([
+        ("UserName".to_owned(), user.user_name.into()),
+        ("DisplayName".to_owned(), format!("{first} {last}").into()),
+        ("Name".to_owned(), json!({ "GivenName": first, "FamilyName": last })),
+        ("Emails".to_owned(), json!([{ "Value": email, "Type": "work", "Primary": true }])),
+    ]);
+    let made = AwsUser { id: id.clone(), enabled: !user.disabled, external_ids: user.external_ids, revision: 1, fields };
+    aws.instance.users.insert(id.clone(), made);
+    id
+}
+
 fn user_id(aws: &AwsFake, key: &str) -> Result<String, ActError> {
     aws.instance.user(key).map(|user| user.id.clone()).ok_or_else(|| ActError::new(format!("no user is called `{key}`")))
 }
@@ -143,6 +148,34 @@ fn assignment(aws: &AwsFake, account: &str, set: &str, user: Option<&str>, group
         _ => return Err(ActError::new("an assignment is to a user or to a group")),
     };
     Ok(AwsAssignment { account: account.id.clone(), permission_set: set.arn.clone(), principal_type: kind.to_owned(), principal })
+}
+
+/// Who owns a user or a group that came over SCIM.
+fn owner(act: &Act) -> Result<AwsExternalId, ActError> {
+    Ok(AwsExternalId { issuer: act.text("issuer")?.to_owned(), id: act.text("external_id")?.to_owned() })
+}
+
+/// The identity provider makes a user, or takes one over who is there, and enables it.
+fn provision(aws: &mut AwsFake, act: &Act, cx: &mut FakeContext) -> Result<(), ActError> {
+    let (login, owner) = (act.text("login")?, owner(act)?);
+    let id = if let Ok(id) = user_id(aws, login) {
+        id
+    } else {
+        let text = |name: &str| act.args.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (email, given_name, family_name) = (text("email"), text("first_name"), text("last_name"));
+        let id = add_user(aws, SeedUser { user_name: login.to_owned(), email, given_name, family_name, ..SeedUser::default() });
+        cx.emit("user.created", json!({ "user": id }));
+        id
+    };
+    if let Some(user) = aws.instance.users.get_mut(&id) {
+        if !std::mem::replace(&mut user.enabled, true) {
+            cx.emit("user.updated", json!({ "user": user.id }));
+        }
+        if !user.external_ids.contains(&owner) {
+            user.external_ids.push(owner);
+        }
+    }
+    Ok(())
 }
 
 /// Carries out an act. Users, groups, permission sets and AWS accounts are named by id or name.
@@ -163,15 +196,17 @@ pub(super) fn act(aws: &mut AwsFake, act: &Act, cx: &mut FakeContext) -> Result<
                 user.enabled = act.act == "enable_user";
             }
         }
-        "provision_user" | "provision_group" => {
-            let owner = AwsExternalId { issuer: act.text("issuer")?.to_owned(), id: act.text("id")?.to_owned() };
-            if act.act == "provision_user" {
-                let id = user_id(aws, act.text("user")?)?;
-                aws.instance.users.get_mut(&id).into_iter().for_each(|user| user.external_ids.push(owner.clone()));
-            } else {
-                let id = group_id(aws, act.text("group")?)?;
-                aws.instance.groups.get_mut(&id).into_iter().for_each(|group| group.external_ids.push(owner.clone()));
+        "provision_user" => provision(aws, act, cx)?,
+        "deprovision_user" => {
+            let Ok(id) = user_id(aws, act.text("login")?) else { return Ok(Value::Null) };
+            if let Some(user) = aws.instance.users.get_mut(&id).filter(|user| user.enabled) {
+                user.enabled = false;
+                cx.emit("user.updated", json!({ "user": user.id }));
             }
+        }
+        "provision_group" => {
+            let (id, owner) = (group_id(aws, act.text("group")?)?, owner(act)?);
+            aws.instance.groups.get_mut(&id).into_iter().for_each(|group| group.external_ids.push(owner.clone()));
         }
         "delete_user" => {
             let id = user_id(aws, act.text("user")?)?;

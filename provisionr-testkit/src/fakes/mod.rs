@@ -35,16 +35,22 @@
 //!
 //! # Seeds
 //!
-//! A mapping from names of fakes to seeds in the form each fake documents, and `links`, by which events of one fake make
-//! another act; `$login` stands for a value of the event.
+//! A mapping from names of fakes to seeds in the form each fake documents, and `links`, by which one fake moves another. The first
+//! two links below say who is the identity provider of whom, as [`Federation`](crate::Federation) does: whom Okta assigns the app gets an
+//! account in `google` two seconds later, which is suspended when the app or the person goes; in `gitlab` the account is made when they
+//! first open the app. The last link is a plain one: an event makes another fake act, and `$login` stands for a value of the event.
+//! [`plant`] does the same with fakes in a test.
 //!
 //! ```yaml
 //! okta:
+//!   apps: [{ name: google, label: Google Workspace }, { name: gitlab, label: GitLab }]
 //!   groups: [{ name: sales-team }]
 //!   users: [{ login: sarah@company.com, groups: [sales-team] }]
 //! okta-eu:
 //!   users: [{ login: sarah@company.com }]
 //! links:
+//!   - { from: okta, app: Google Workspace, to: google, after_ms: 2000 }
+//!   - { from: okta, app: GitLab, to: gitlab, at: first_login }
 //!   - { from: okta, event: user.logged_in, to: okta-eu, act: log_in, args: { user: $login }, after_ms: 2000 }
 //! ```
 
@@ -70,6 +76,7 @@ use crate::clock::FakeClock;
 use crate::system::FakeSystem;
 use arguments::{Arguments, Wanted};
 use front::{Door, Served};
+pub use seed::plant;
 
 /// How many requests, events and problems of a fake are kept.
 const KEPT: usize = 10_000;

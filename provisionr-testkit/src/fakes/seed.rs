@@ -9,7 +9,8 @@ use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 use super::registry::near;
-use crate::link::Act;
+use crate::federation::Federation;
+use crate::link::{Act, ActError};
 use crate::system::FakeSystem;
 
 /// The key beside the names of fakes.
@@ -18,25 +19,40 @@ pub(super) const LINKS: &str = "links";
 /// Events of the parser: some hundred thousand people.
 const LARGEST: usize = 16_000_000;
 
-/// An event of one fake that makes another act. A text `$name` among the arguments stands for that value of the event.
+/// What of one fake moves another: an app it makes accounts for, or an event. A text `$name` among the arguments stands for that
+/// value of the event.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Link {
     from: String,
-    event: String,
     to: String,
-    act: String,
+    #[serde(default)]
+    app: Option<String>,
+    #[serde(default)]
+    at: Option<At>,
+    #[serde(default)]
+    event: Option<String>,
+    #[serde(default)]
+    act: Option<String>,
     #[serde(default)]
     args: Value,
     #[serde(default)]
     after_ms: u64,
 }
 
-/// Puts the seeds of a file into the fakes, all of it or as much as is right.
+/// When the accounts of an app are made, unless the identity provider makes them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum At {
+    FirstLogin,
+}
+
+/// Puts the seeds of a file into fakes by their names, and links them; of a file that is wrong as much as is right. The form is that of
+/// [the program's](crate::fakes#seeds).
 ///
 /// # Errors
 /// Everything that is wrong, each with file and line.
-pub(super) fn plant(file: &Path, fakes: &[(&str, FakeSystem)]) -> Result<(), Vec<String>> {
+pub fn plant(file: &Path, fakes: &[(&str, FakeSystem)]) -> Result<(), Vec<String>> {
     let name = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| vec![format!("{name}: the seed file cannot be read: {error}")])?;
     let mut problems = Vec::new();
@@ -65,7 +81,7 @@ pub(super) fn plant(file: &Path, fakes: &[(&str, FakeSystem)]) -> Result<(), Vec
     }
     if let Some(links) = seeds.get(LINKS) {
         let Value::Array(items) = &links.value else {
-            problem(&links.defined, &"`links` is a list of {from, event, to, act, args, after_ms}");
+            problem(&links.defined, &"`links` is a list of {from, app, to, at, args, after_ms} and {from, event, to, act, args, after_ms}");
             return Err(problems);
         };
         for (item, number) in items.iter().zip(1..) {
@@ -77,7 +93,11 @@ pub(super) fn plant(file: &Path, fakes: &[(&str, FakeSystem)]) -> Result<(), Vec
                 }
             };
             match (fake(&link.from), fake(&link.to)) {
-                (Some(from), Some(to)) => connect(link, from, to),
+                (Some(from), Some(to)) => {
+                    if let Err(error) = connect(link, from, to) {
+                        problem(&links.defined, &format!("link {number}: {error}"));
+                    }
+                }
                 (from, _) => {
                     let missing = if from.is_none() { &link.from } else { &link.to };
                     problem(&links.defined, &format!("link {number}: there is no fake `{missing}`; {}", near(missing, names.clone())));
@@ -92,10 +112,24 @@ fn sentence(text: String) -> String {
     if text.ends_with('?') { text } else { text + "." }
 }
 
-fn connect(link: Link, from: &FakeSystem, to: &FakeSystem) {
-    let Link { event, act, args, after_ms, .. } = link;
-    let after = std::time::Duration::from_millis(after_ms);
-    from.link(&event, to, move |event| Some(Act::new(act.clone(), filled(&args, &event.data)).after(after)));
+fn connect(link: Link, from: &FakeSystem, to: &FakeSystem) -> Result<(), ActError> {
+    let after = std::time::Duration::from_millis(link.after_ms);
+    match link {
+        Link { app: Some(app), at, event: None, act: None, args, after_ms, .. } => {
+            let federation = match at {
+                None => Federation::provisioning(app, after),
+                Some(At::FirstLogin) if after_ms == 0 => Federation::first_login(app),
+                Some(At::FirstLogin) => return Err(ActError::new("`after_ms` says nothing about a first login")),
+            };
+            let args = args.as_object().cloned().unwrap_or_default();
+            from.federate(args.into_iter().fold(federation, |federation, (name, value)| federation.with(name, value)), to)
+        }
+        Link { event: Some(event), act: Some(act), app: None, at: None, args, .. } => {
+            from.link(&event, to, move |event| Some(Act::new(act.clone(), filled(&args, &event.data)).after(after)));
+            Ok(())
+        }
+        _ => Err(ActError::new("a link has an `app`, or an `event` and the `act` that follows")),
+    }
 }
 
 fn filled(args: &Value, event: &Value) -> Value {

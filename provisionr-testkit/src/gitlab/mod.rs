@@ -49,8 +49,9 @@ use crate::system::FakeSystem;
 ///
 /// `limits` are told in the headers of each answer, `application_limits` are not.
 ///
-/// Acts: `saml_login {extern_uid, email, username?, name?, group?, provider?, access_level?}` (the first login, or a SCIM push),
-/// `accept_invitation {email, as?, username?, enterprise_group?}`, `log_in {user}`, `set_user {user, state?, email?, provider?}`,
+/// Acts: `saml_login {extern_uid, email, username?, name?, group?, provider?, access_level?}` (the first login),
+/// `provision_user {email, external_id, first_name?, last_name?, group?, provider?}` (over SCIM: made, or let in again), `deprovision_user {email,
+/// group?}` (blocked; with a group of gitlab.com out of it and all below), `accept_invitation {email, as?, username?, enterprise_group?}`, `log_in {user}`, `set_user {user, state?, email?, provider?}`,
 /// `delete_user {user}`, and on a `group` or `project`: `set_member {user, access_level, expires_at?, member_role_id?}`,
 /// `remove_member {user}`, `link_ldap {cn, access_level?}`, `link_saml {name, access_level?}`, `hide`, `move {to}` (into a group); `revoke_token {token}`.
 ///

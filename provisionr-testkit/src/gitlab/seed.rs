@@ -217,6 +217,8 @@ pub(super) fn act(fake: &mut GitlabFake, act: &Act, cx: &mut FakeContext) -> Res
     let whole = |name: &str| act.args.get(name).and_then(Value::as_u64);
     match act.act.as_str() {
         "saml_login" => return saml_login(fake, act, cx),
+        "provision_user" => return provision(fake, act, cx),
+        "deprovision_user" => return deprovision(fake, act, cx),
         "accept_invitation" => return accept(fake, act, cx),
         "revoke_token" => {
             fake.tokens.remove(act.text("token")?);
@@ -278,6 +280,47 @@ pub(super) fn act(fake: &mut GitlabFake, act: &Act, cx: &mut FakeContext) -> Res
         }
     }
     Ok(json!({ "user": id }))
+}
+
+/// SCIM makes the user, or lets a blocked one in again.
+fn provision(fake: &mut GitlabFake, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
+    let text = |name: &str| act.args.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut args = act.args.as_object().cloned().unwrap_or_default();
+    args.insert("extern_uid".to_owned(), act.text("external_id")?.into());
+    args.entry("name").or_insert_with(|| format!("{} {}", text("first_name"), text("last_name")).trim().into());
+    let made = saml_login(fake, &Act::new("saml_login", Value::Object(args)), cx)?;
+    if let Some(id) = made.get("user").and_then(Value::as_u64) {
+        enter(fake, id, "active", cx);
+    }
+    Ok(made)
+}
+
+/// SCIM takes the user away: blocked on an instance of one's own
+/// (<https://docs.gitlab.com/administration/settings/scim_setup/>), out of the group and all below it on gitlab.com
+/// (<https://docs.gitlab.com/user/group/saml_sso/scim_setup/>).
+fn deprovision(fake: &mut GitlabFake, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
+    let Ok(id) = named_user(fake, act.text("email")?) else { return Ok(Value::Null) };
+    let Some(group) = act.args.get("group").and_then(Value::as_str) else {
+        enter(fake, id, "blocked", cx);
+        return Ok(json!({ "user": id }));
+    };
+    named(fake, Sort::Group, group)?;
+    let below = format!("{group}/");
+    for (sort, sources) in [(Sort::Group, &mut fake.instance.groups), (Sort::Project, &mut fake.instance.projects)] {
+        for source in sources.values_mut().filter(|source| source.path == group || source.path.starts_with(&below)) {
+            if source.members.remove(&id).is_some() {
+                cx.emit("member.removed", json!({ sort.name(): source.id, "user": id }));
+            }
+        }
+    }
+    Ok(json!({ "user": id }))
+}
+
+fn enter(fake: &mut GitlabFake, id: u64, state: &str, cx: &mut FakeContext) {
+    if let Some(user) = fake.instance.users.get_mut(&id).filter(|user| user.state != state) {
+        state.clone_into(&mut user.state);
+        cx.emit("user.state_changed", json!({ "user": id, "state": state }));
+    }
 }
 
 /// The first login through a group's SAML provider, or its SCIM push: makes the user with an identity, as a member of the group.

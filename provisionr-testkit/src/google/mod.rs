@@ -50,8 +50,8 @@ use crate::system::FakeSystem;
 /// }
 /// ```
 ///
-/// Acts: `log_in {user}`, `provision_user {email, fields?, org_unit?}` (another system makes the account, or changes it),
-/// `set_user {user, fields}`, `suspend_user {user, reason?}`, `delete_user {user}`, `add_to_group {member, group, role?}`,
+/// Acts: `log_in {user}`, `provision_user {email, first_name?, last_name?, fields?, org_unit?}` (another system makes the account, or
+/// changes it and lifts its suspension), `deprovision_user {email}` (it is suspended), `set_user {user, fields}`, `suspend_user {user, reason?}`, `delete_user {user}`, `add_to_group {member, group, role?}`,
 /// `remove_from_group {member, group}`, `delete_group {group}`, `add_org_unit {path}`, `revoke_token {token}`, `expire_access_tokens`.
 /// A member is a user, a group, a person of another domain, or the customer (`C01fake23`).
 ///

@@ -214,7 +214,11 @@ pub(super) fn act(google: &mut GoogleFake, act: &Act, cx: &mut FakeContext) -> R
         // Another system makes the account, or brings what it has up to date.
         "provision_user" => {
             let email = act.text("email")?.to_owned();
-            let fields = act.args.get("fields").and_then(Value::as_object).cloned().unwrap_or_default();
+            let mut fields: Map<String, Value> = [("suspended".to_owned(), false.into())].into_iter().collect();
+            if let (Ok(first), Ok(last)) = (act.text("first_name"), act.text("last_name")) {
+                fields.insert("name".to_owned(), json!({ "givenName": first, "familyName": last }));
+            }
+            fields.extend(act.args.get("fields").and_then(Value::as_object).cloned().unwrap_or_default());
             if let Some(user) = google.customer.user(&email).cloned() {
                 return changed(google, &user.id, fields, cx);
             }
@@ -222,6 +226,11 @@ pub(super) fn act(google: &mut GoogleFake, act: &Act, cx: &mut FakeContext) -> R
             let id = add_user(google, SeedUser::deserialize(&seed)?, cx)?;
             cx.emit("user.created", json!({ "user": id, "email": email }));
             return Ok(json!({ "user": id }));
+        }
+        // <https://support.google.com/a/answer/33312>: what a suspended user has stays.
+        "deprovision_user" => {
+            let Some(user) = google.customer.user(act.text("email")?).cloned() else { return Ok(Value::Null) };
+            return suspended(google, &user.id, "ADMIN", cx);
         }
         "log_in" | "set_user" | "suspend_user" | "delete_user" => return act_on_user(google, act, cx),
         _ => return Err(act.unknown()),
@@ -235,10 +244,7 @@ fn act_on_user(google: &mut GoogleFake, act: &Act, cx: &mut FakeContext) -> Resu
         "set_user" => return changed(google, &id, act.args.get("fields").and_then(Value::as_object).cloned().unwrap_or_default(), cx),
         "suspend_user" => {
             let reason = act.args.get("reason").and_then(Value::as_str).unwrap_or("ADMIN").to_owned();
-            changed(google, &id, [("suspended".to_owned(), true.into())].into_iter().collect(), cx)?;
-            if let Some(user) = google.customer.user_mut(&id) {
-                user.suspension_reason = Some(reason);
-            }
+            suspended(google, &id, &reason, cx)?;
         }
         "delete_user" => remove(google, &id, cx),
         _ => {
@@ -249,6 +255,14 @@ fn act_on_user(google: &mut GoogleFake, act: &Act, cx: &mut FakeContext) -> Resu
             user.last_login = Some(cx.now());
             cx.emit("user.logged_in", json!({ "user": id, "email": user.primary_email }));
         }
+    }
+    Ok(json!({ "user": id }))
+}
+
+fn suspended(google: &mut GoogleFake, id: &str, reason: &str, cx: &mut FakeContext) -> Result<Value, ActError> {
+    changed(google, id, [("suspended".to_owned(), true.into())].into_iter().collect(), cx)?;
+    if let Some(user) = google.customer.user_mut(id) {
+        user.suspension_reason = Some(reason.to_owned());
     }
     Ok(json!({ "user": id }))
 }

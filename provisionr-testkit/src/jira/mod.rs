@@ -56,12 +56,13 @@ use crate::system::FakeSystem;
 /// administrators of the organization (`"org_admin": true`). A token without `scopes` is good at the site's address, one with them
 /// at the gateway; with `app` it is an OAuth app's and counts on the hourly quota.
 ///
-/// Acts: `accept_invitation {user}`, `add_to_group {user, group}`, `remove_from_group {user, group}`, `delete_group {group}`,
+/// Acts: `provision_user {email, first_name?, last_name?, groups?}` (by the organization: made, or made active), `deprovision_user
+/// {email}` (it is deactivated), `accept_invitation {user}`, `add_to_group {user, group}`, `remove_from_group {user, group}`, `delete_group {group}`,
 /// `set_group_manager {group, managed_by}`, `add_actor` and `remove_actor {project, role, user | group}`,
 /// `set_private {project, private}`, `set_active {user, active}`, `set_email_visible {user, visible}`, `set_org_admin {user, org_admin}`, `remove_user {user}`,
 /// `revoke_token {token}`, `set_permissions {token, permissions}`, `exhaust_quota {for_ms, reason?}`.
 ///
-/// Events: `user.created`, `user.mail`, `user.removed`, `user.invitation_accepted`, `group.member_added`, `group.member_removed`,
+/// Events: `user.created`, `user.mail`, `user.deactivated`, `user.removed`, `user.invitation_accepted`, `group.member_added`, `group.member_removed`,
 /// `group.deleted`, `role.actor_added`, `role.actor_removed`, `role.actors_replaced`.
 #[derive(Clone, Debug)]
 pub struct JiraFake {

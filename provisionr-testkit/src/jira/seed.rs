@@ -131,21 +131,9 @@ pub(super) fn seed(jira: &mut JiraFake, seed: &Value, cx: &mut FakeContext) -> R
         jira.site.roles.insert(id, JiraRole { id, name, project: None });
     }
     for user in seed.users {
-        let account_id = user.id.unwrap_or_else(|| format!("5b10ac8d82e05b22{:08x}", jira.site.count()));
-        let short = user.email.as_deref().and_then(|email| email.split('@').next()).unwrap_or("seeded").to_owned();
-        let made = JiraUser {
-            account_id: account_id.clone(),
-            account_type: user.kind,
-            display_name: user.name.unwrap_or(short),
-            email: user.email,
-            email_visible: user.email_visible,
-            active: user.active,
-            on_site: user.on_site,
-            invited: false,
-            org_admin: user.org_admin,
-        };
-        jira.site.users.insert(account_id.clone(), made);
-        for group in user.groups {
+        let groups = user.groups.clone();
+        let account_id = add_user(jira, user);
+        for group in groups {
             let group = named_group(jira, &group)?;
             jira.site.join(&group, &account_id, cx);
         }
@@ -183,6 +171,24 @@ pub(super) fn seed(jira: &mut JiraFake, seed: &Value, cx: &mut FakeContext) -> R
     Ok(())
 }
 
+fn add_user(jira: &mut JiraFake, user: SeedUser) -> String {
+    let account_id = user.id.unwrap_or_else(|| format!("5b10ac8d82e05b22{:08x}", jira.site.count()));
+    let short = user.email.as_deref().and_then(|email| email.split('@').next()).unwrap_or("seeded").to_owned();
+    let made = JiraUser {
+        account_id: account_id.clone(),
+        account_type: user.kind,
+        display_name: user.name.unwrap_or(short),
+        email: user.email,
+        email_visible: user.email_visible,
+        active: user.active,
+        on_site: user.on_site,
+        invited: false,
+        org_admin: user.org_admin,
+    };
+    jira.site.users.insert(account_id.clone(), made);
+    account_id
+}
+
 fn named_user(jira: &JiraFake, key: &str) -> Result<String, ActError> {
     jira.site.user(key).map(|user| user.account_id.clone()).ok_or_else(|| ActError::new(format!("no user is called `{key}`")))
 }
@@ -213,6 +219,35 @@ pub(super) fn act(jira: &mut JiraFake, act: &Act, cx: &mut FakeContext) -> Resul
                 None => return Err(ActError::new("no invitation waits for this user")),
             }
             cx.emit("user.invitation_accepted", json!({ "user": id }));
+        }
+        // The organization's own provisioning: accounts that it manages, whose addresses it sees.
+        "provision_user" => {
+            let email = act.text("email")?;
+            let (first, last) = (act.text("first_name").unwrap_or_default(), act.text("last_name").unwrap_or_default());
+            let id = if let Ok(id) = named_user(jira, email) {
+                id
+            } else {
+                let name = Some(format!("{first} {last}").trim().to_owned()).filter(|name| !name.is_empty());
+                let id = add_user(jira, SeedUser::deserialize(json!({ "email": email, "name": name }))?);
+                cx.emit("user.created", json!({ "user": id, "email": email }));
+                id
+            };
+            if let Some(user) = jira.site.users.get_mut(&id) {
+                (user.active, user.on_site) = (true, true);
+            }
+            let groups: Vec<String> = serde_json::from_value(act.args.get("groups").cloned().unwrap_or_else(|| json!([])))?;
+            for group in groups {
+                let group = named_group(jira, &group)?;
+                jira.site.join(&group, &id, cx);
+            }
+            return Ok(json!({ "user": id }));
+        }
+        "deprovision_user" => {
+            let Ok(id) = named_user(jira, act.text("email")?) else { return Ok(Value::Null) };
+            if let Some(user) = jira.site.users.get_mut(&id).filter(|user| user.active) {
+                user.active = false;
+                cx.emit("user.deactivated", json!({ "user": user.account_id }));
+            }
         }
         "add_to_group" => {
             let (group, user) = (group(jira)?, user(jira)?);

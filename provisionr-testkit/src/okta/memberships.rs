@@ -188,7 +188,7 @@ impl Org {
 }
 
 /// What an event says about a user and an app; links make accounts of it.
-fn about(app: &OktaApp, user: &OktaUser) -> Value {
+pub(super) fn about(app: &OktaApp, user: &OktaUser) -> Value {
     json!({ "app": app.id, "appName": app.name, "appLabel": app.label, "user": user.id, "login": user.login(), "email": user.attribute("email"), "profile": user.profile })
 }
 

@@ -54,16 +54,17 @@ use crate::system::FakeSystem;
 /// }
 /// ```
 ///
-/// Acts: `log_in {user}`, `add_to_group {user, group}`, `remove_from_group {user, group}`, `assign_app {user, app}`,
+/// Acts: `log_in {user}`, `open_app {user, app}` (by single sign-on, of an app that is assigned), `add_to_group {user, group}`, `remove_from_group {user, group}`, `assign_app {user, app}`,
 /// `unassign_app {user, app}`, `assign_app_to_group {group, app}`, `set_status {user, status}`,
 /// `set_profile {user, profile}`, `set_provider {user, provider}`, `delete_user {user}`, `set_group_type {group, type, source?}`,
-/// `delete_group {group}`, `revoke_token {token}`, `expire_access_tokens`.
+/// `delete_group {group}`, `integrate_app {app, features?}`, `revoke_token {token}`, `expire_access_tokens`.
 ///
 /// Events: `user.created`, `user.updated`, `user.password_set`, `user.status_changed`, `user.sessions_ended`,
 /// `user.deleted`, `user.mail`, `user.logged_in`, `group.created`, `group.updated`, `group.deleted`,
 /// `group.member_added`, `group.member_removed`, `rule.user_excluded`, `app.user_assigned`, `app.user_updated`,
-/// `app.user_unassigned`, `app.group_assigned`, `app.group_unassigned`, and for apps with `PUSH_NEW_USERS` and
-/// `PUSH_USER_DEACTIVATION` `app.user_provisioned` and `app.user_deprovisioned`: link those to the fake of the app.
+/// `app.user_unassigned`, `app.user_signed_in`, `app.group_assigned`, `app.group_unassigned`, and for apps with `PUSH_NEW_USERS` and
+/// `PUSH_USER_DEACTIVATION` `app.user_provisioned` and `app.user_deprovisioned`.
+/// What becomes of them at the fake of the app is said by [`Federation`](crate::Federation).
 #[derive(Clone, Debug)]
 pub struct OktaFake {
     org: state::Org,

@@ -11,6 +11,7 @@ use super::auth::{Grantee, SCOPES};
 use super::expression::Expression;
 use super::groups::blank as blank_group;
 use super::lifecycle::enter;
+use super::memberships::about;
 use super::state::{AppGroup, GroupType, OktaApp, OktaRule, OktaSettings, UserStatus};
 use super::users::{blank, remove, set_profile};
 use crate::fake::FakeContext;
@@ -231,6 +232,15 @@ pub(super) fn act(okta: &mut OktaFake, act: &Act, cx: &mut FakeContext) -> Resul
         }
         return Ok(Value::Null);
     }
+    if act.act == "integrate_app" {
+        let app = named_app(okta, act.text("app")?)?;
+        let features: Vec<String> = serde_json::from_value(act.args.get("features").cloned().unwrap_or_else(|| json!([])))?;
+        if let Some(known) = okta.org.apps.get_mut(&app) {
+            let missing: Vec<String> = features.into_iter().filter(|feature| !known.has(feature)).collect();
+            known.features.extend(missing);
+        }
+        return Ok(json!({ "app": app }));
+    }
     if act.act == "assign_app_to_group" {
         let (app, group) = (named_app(okta, act.text("app")?)?, named_group(okta, act.text("group")?)?);
         let assigned = AppGroup { priority: 0, profile: Map::new(), last_updated: cx.now() };
@@ -267,6 +277,10 @@ pub(super) fn act(okta: &mut OktaFake, act: &Act, cx: &mut FakeContext) -> Resul
             let app = app()?;
             okta.org.unassign(&app, &user, cx);
         }
+        "open_app" => {
+            let app = app()?;
+            open_app(okta, &app, &user, cx)?;
+        }
         "set_status" => {
             let to: UserStatus = serde_json::from_value(act.args.get("status").cloned().unwrap_or_default())?;
             enter(okta, &user, to, cx);
@@ -289,6 +303,20 @@ pub(super) fn act(okta: &mut OktaFake, act: &Act, cx: &mut FakeContext) -> Resul
         _ => return Err(act.unknown()),
     }
     Ok(json!({ "user": user }))
+}
+
+/// The person goes by Okta into an app, logging in to Okta first where there is no session.
+fn open_app(okta: &mut OktaFake, app: &str, id: &str, cx: &mut FakeContext) -> Result<(), ActError> {
+    if !okta.org.apps.get(app).is_some_and(|app| app.users.contains_key(id)) {
+        return Err(ActError::new("an app that is not assigned to a user cannot be opened by them"));
+    }
+    if okta.org.users.get(id).is_none_or(|user| user.sessions == 0) {
+        log_in(okta, id, cx)?;
+    }
+    if let (Some(app), Some(user)) = (okta.org.apps.get(app), okta.org.users.get(id)) {
+        cx.emit("app.user_signed_in", about(app, user));
+    }
+    Ok(())
 }
 
 fn log_in(okta: &mut OktaFake, id: &str, cx: &mut FakeContext) -> Result<(), ActError> {

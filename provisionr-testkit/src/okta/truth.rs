@@ -120,6 +120,30 @@ impl FakeSystem<OktaFake> {
         self.do_to("remove_from_group", json!({ "user": user, "group": group }))
     }
 
+    /// An administrator assigns an app to a user.
+    ///
+    /// # Errors
+    /// When there is no such user or app.
+    pub fn assigns_app(&self, user: &str, app: &str) -> Result<(), ActError> {
+        self.do_to("assign_app", json!({ "user": user, "app": app }))
+    }
+
+    /// An administrator takes an app away from a user.
+    ///
+    /// # Errors
+    /// When there is no such user or app.
+    pub fn unassigns_app(&self, user: &str, app: &str) -> Result<(), ActError> {
+        self.do_to("unassign_app", json!({ "user": user, "app": app }))
+    }
+
+    /// The person opens an app by Okta, and logs in to Okta where they have not.
+    ///
+    /// # Errors
+    /// When there is no such user or app, it is not assigned, or the status does not let the person log in.
+    pub fn opens_app(&self, user: &str, app: &str) -> Result<(), ActError> {
+        self.do_to("open_app", json!({ "user": user, "app": app }))
+    }
+
     /// An administrator, or time, brings a user into a status.
     ///
     /// # Errors

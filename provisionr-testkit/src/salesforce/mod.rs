@@ -58,8 +58,9 @@ use crate::system::FakeSystem;
 ///
 /// The state of a user is `active`, `frozen` or `inactive`.
 ///
-/// Acts; a user goes by id or username, anything else by id or name: `provision_user {username, profile?, fields?}` (another system
-/// makes the account, by SCIM or at the first single sign-on), `set_fields {user, fields}`, `set_state {user, state}`,
+/// Acts; a user goes by id or username, anything else by id or name: `provision_user {login, email?, first_name?,
+/// last_name?, profile?, fields?}` (another system makes the account, with the profile `Standard User` unless another is named, or makes it
+/// active again), `deprovision_user {login}` (it is deactivated), `set_fields {user, fields}`, `set_state {user, state}`,
 /// `set_profile {user, profile}`, `set_role {user, role?}`, `assign {user, permission_set | permission_set_group, expires?}`,
 /// `unassign {user, permission_set | permission_set_group}`, `add_to_group {user, group}`, `remove_from_group {user, group}`,
 /// `confirm_email {user}`, `take_username {username}` (by an org elsewhere), `set_seats {license, total}`,

@@ -243,9 +243,21 @@ pub(super) fn act(fake: &mut SalesforceFake, act: &Act, cx: &mut FakeContext) ->
     let optional = |name: &str| act.args.get(name).and_then(Value::as_str);
     match act.act.as_str() {
         "provision_user" => {
-            let fields = act.args.get("fields").and_then(Value::as_object).cloned().unwrap_or_default();
-            let user = json!({ "username": act.text("username")?, "profile": optional("profile"), "fields": fields });
+            let login = act.text("login")?;
+            if let Ok(user) = named(fake, "User", login) {
+                set_state(fake, &user, UserState::Active, cx)?;
+                return Ok(json!({ "user": user }));
+            }
+            let told = [("email", "Email"), ("first_name", "FirstName"), ("last_name", "LastName")];
+            let mut fields: Record = told.into_iter().filter_map(|(name, field)| Some((field.to_owned(), optional(name)?.into()))).collect();
+            fields.extend(act.args.get("fields").and_then(Value::as_object).cloned().unwrap_or_default());
+            let user = json!({ "username": login, "profile": optional("profile"), "fields": fields });
             return Ok(json!({ "user": add_user(fake, SeedUser::deserialize(user)?, cx)? }));
+        }
+        "deprovision_user" => {
+            let Ok(user) = named(fake, "User", act.text("login")?) else { return Ok(Value::Null) };
+            set_state(fake, &user, UserState::Inactive, cx)?;
+            return Ok(json!({ "user": user }));
         }
         "take_username" => {
             fake.org.taken.insert(act.text("username")?.to_lowercase());

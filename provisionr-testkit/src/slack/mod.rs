@@ -49,7 +49,8 @@ use crate::system::FakeSystem;
 /// ```
 ///
 /// Acts: `join_channel {user, channel}`, `leave_channel {user, channel}`, `join_usergroup {user, usergroup}`,
-/// `leave_usergroup {user, usergroup}`, `accept_invitation {user}`, `deactivate {user}`, `reactivate {user}`, `forget {user}`, `log_in {user}`,
+/// `leave_usergroup {user, usergroup}`, `accept_invitation {user}`, `provision_user {email, first_name?, last_name?}` (over SCIM: made, or
+/// activated), `deprovision_user {email}` (it is deactivated), `deactivate {user}`, `reactivate {user}`, `forget {user}`, `log_in {user}`,
 /// `set_role {user, team, role}`, `archive_channel {channel}`, `hide_channel {channel}` (made private, the app's bot taken out),
 /// `refuse_token {token, code}`.
 ///

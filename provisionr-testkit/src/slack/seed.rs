@@ -133,7 +133,7 @@ pub(super) fn seed(slack: &mut SlackFake, seed: &Value, cx: &mut FakeContext) ->
     Ok(())
 }
 
-fn add_user(slack: &mut SlackFake, seed: SeedUser) {
+fn add_user(slack: &mut SlackFake, seed: SeedUser) -> String {
     let id = seed.id.unwrap_or_else(|| slack.workspace.id('U'));
     let name = seed.name.unwrap_or_else(|| seed.email.split('@').next().unwrap_or("").to_owned());
     let user = SlackUser {
@@ -157,11 +157,12 @@ fn add_user(slack: &mut SlackFake, seed: SeedUser) {
     let home = slack.workspace.team.clone();
     if let Some(team) = slack.workspace.teams.get_mut(&home) {
         match seed.role.as_deref() {
-            Some("admin") => team.admins.insert(id),
-            Some("owner") => team.owners.insert(id),
+            Some("admin") => team.admins.insert(id.clone()),
+            Some("owner") => team.owners.insert(id.clone()),
             _ => false,
         };
     }
+    id
 }
 
 pub(super) fn named_user(slack: &SlackFake, key: &str) -> Result<String, ActError> {
@@ -191,6 +192,26 @@ pub(super) fn act(slack: &mut SlackFake, act: &Act, cx: &mut FakeContext) -> Res
                 }
             }
             return Ok(Value::Null);
+        }
+        // Over SCIM.
+        "provision_user" => {
+            let email = act.text("email")?;
+            let text = |name: &str| act.args.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let user = if let Ok(user) = named_user(slack, email) {
+                slack.activate(&user, cx);
+                user
+            } else {
+                let seed = SeedUser { email: email.to_owned(), first_name: text("first_name"), last_name: text("last_name"), ..SeedUser::default() };
+                let user = add_user(slack, seed);
+                cx.emit("user.created", json!({ "user": user, "email": email }));
+                user
+            };
+            return Ok(json!({ "user": user }));
+        }
+        "deprovision_user" => {
+            let Ok(user) = named_user(slack, act.text("email")?) else { return Ok(Value::Null) };
+            slack.deactivate(&user, cx);
+            return Ok(json!({ "user": user }));
         }
         _ => {}
     }
