@@ -5,3 +5,4 @@ mod company;
 mod first_day;
 mod life;
 mod many;
+mod senior;
