@@ -62,7 +62,7 @@ impl Host {
             badge_token: Secret::new(BadgeFake::TOKEN),
             store: folder.path().join("access.db"),
             people: MemoryDirectory::default(),
-            event: Event::from_json(include_bytes!("../events/sarah.hired.json"))?,
+            event: Event::from_json(include_bytes!("../story/sarah.hired.json"))?,
             shutdown: Box::pin(async { drop(stopped.await) }),
             stop,
             stage: Stage { _servers: [okta, badge], _folder: folder },

@@ -1,5 +1,6 @@
 //! What the examples share.
 
+pub mod company;
 pub mod embedding;
 pub mod operator;
 pub mod progress;
@@ -12,7 +13,7 @@ use provisionr_testkit::OktaFake;
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-/// An Okta org with what Sarah's story needs.
+/// An Okta org with what the embedding of the README needs.
 pub fn okta_fake() -> OktaFake {
     OktaFake::new()
         .with_group("sales-team")
@@ -21,7 +22,7 @@ pub fn okta_fake() -> OktaFake {
         .with_provisioning_app("salesforce", "Salesforce")
 }
 
-/// A door-badge system with what Sarah's story needs.
+/// A door-badge system with its doors.
 pub fn badge_fake() -> BadgeFake {
     let mut badge = BadgeFake::default();
     for door in ["front-door", "demo-lab", "server-room"] {

@@ -6,23 +6,20 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use door_badge_adapter::fake::BadgeFake;
-use provisionr_testkit::{FakeServer, FakeSystem, Fault, OktaFake};
+use provisionr_examples::company::Company as Fakes;
+use provisionr_testkit::{Fault, JiraFake, OktaFake, SalesforceFake};
 
 struct Company {
-    okta: FakeSystem<OktaFake>,
-    badge: FakeSystem<BadgeFake>,
-    servers: [FakeServer; 2],
+    fakes: Fakes,
     folder: tempfile::TempDir,
 }
 
 impl Company {
     fn new() -> Self {
-        let okta = provisionr_examples::okta_fake().start();
-        let badge = FakeSystem::new(provisionr_examples::badge_fake());
+        let fakes = Fakes::open(Duration::from_millis(300)).unwrap();
         // Long enough that a kill often finds an answer on its way.
-        okta.fault(Fault::late_answer(Duration::from_millis(15)).on("*", "/**").always());
-        let servers = [FakeServer::start(&okta), FakeServer::start(&badge)];
-        Self { okta, badge, servers, folder: tempfile::tempdir().unwrap() }
+        fakes.okta.fault(Fault::late_answer(Duration::from_millis(15)).on("*", "/**").always());
+        Self { fakes, folder: tempfile::tempdir().unwrap() }
     }
 
     fn onboard(&self) -> Command {
@@ -31,7 +28,10 @@ impl Company {
 
     fn onboard_with(&self, store: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_onboard"));
-        command.arg("--store").arg(store).args(["--okta", &self.servers[0].url(), "--badge", &self.servers[1].url()]);
+        command.arg("--store").arg(store);
+        for (name, url) in self.fakes.addresses() {
+            command.args(["--at", &format!("{name}={url}")]);
+        }
         command
     }
 
@@ -39,9 +39,9 @@ impl Company {
         self.folder.path().join("access.db")
     }
 
-    /// Requests both systems have seen.
+    /// Requests all systems have seen.
     fn seen(&self) -> usize {
-        self.okta.log().len() + self.badge.log().len()
+        self.fakes.requests()
     }
 
     fn start_and_kill_after(&self, requests: usize) -> bool {
@@ -76,13 +76,21 @@ fn assert_done_once(company: &Company, output: &Output, when: &str) {
     let text = text(output);
     assert!(output.status.success(), "{when}: {text}");
     assert!(text.contains("is unbroken"), "{when}: {text}");
-    assert_eq!(company.okta.members("sales-team"), ["sarah@company.com"], "{when}");
-    assert_eq!(company.okta.members("engineering-team"), ["sarah@company.com"], "{when}");
-    for (event, times) in [("user.created", 1), ("group.member_added", 2), ("app.user_assigned", 2), ("user.mail", 0)] {
-        assert_eq!(company.okta.effects(event), times, "{when}: {event}\n{text}");
+    let Fakes { okta, google, salesforce, gitlab, slack, jira, badge, .. } = &company.fakes;
+    for (event, times) in [("user.created", 1), ("group.member_added", 2), ("app.user_assigned", 3), ("user.mail", 0)] {
+        assert_eq!(okta.effects(event), times, "{when}: okta: {event}\n{text}");
     }
-    assert_eq!(company.badge.effects("holder.made"), 1, "{when}");
-    company.badge.with(|badge| {
+    for (fake, event, times) in [
+        (google.erased(), "group.member_added", 2),
+        (salesforce.erased(), "user.updated", 1),
+        (gitlab.erased(), "member.added", 1),
+        (slack.erased(), "channel.member_joined", 2),
+        (jira.erased(), "role.actor_added", 1),
+        (badge.erased(), "holder.made", 1),
+    ] {
+        assert_eq!(fake.effects(event), times, "{when}: {fake:?}: {event}\n{text}");
+    }
+    badge.with(|badge| {
         let openings: Vec<_> = badge.holders.values().map(|holder| holder["openings"].as_array().unwrap().len()).collect();
         assert_eq!(openings, [2], "{when}");
     });
@@ -91,7 +99,7 @@ fn assert_done_once(company: &Company, output: &Output, when: &str) {
 #[test]
 fn killed_after_any_number_of_requests_it_goes_on_and_does_nothing_twice() {
     let mut kills = 0;
-    for requests in (1..60).step_by(2) {
+    for requests in (1..200).step_by(7) {
         let company = Company::new();
         let killed = company.start_and_kill_after(requests);
         let output = company.finish();
@@ -107,7 +115,7 @@ fn killed_after_any_number_of_requests_it_goes_on_and_does_nothing_twice() {
 #[test]
 fn killed_again_and_again_it_gets_there() {
     let company = Company::new();
-    for requests in [3, 9, 2, 4, 1, 6, 3, 5] {
+    for requests in [3, 19, 12, 14, 1, 26, 3, 15] {
         company.start_and_kill_after(requests);
     }
     assert_done_once(&company, &company.finish(), "killed eight times");
@@ -121,7 +129,7 @@ fn a_finished_run_is_not_run_again() {
     let logged = company.onboard_with(&company.folder.path().join("other.db")).env("RUST_LOG", "trace").output().unwrap();
     assert!(logged.stderr.len() > 1_000, "the log is heard");
     for (what, bytes) in [("the store", std::fs::read(company.store()).unwrap()), ("the log", [logged.stdout, logged.stderr].concat())] {
-        for secret in [OktaFake::TOKEN, BadgeFake::TOKEN] {
+        for secret in [OktaFake::TOKEN, BadgeFake::TOKEN, JiraFake::TOKEN, SalesforceFake::TOKEN] {
             assert!(!String::from_utf8_lossy(&bytes).contains(secret), "{what} holds a secret");
         }
     }

@@ -42,6 +42,58 @@ async fn where_a_removal_would_take_along_what_is_wanted_that_is_added_first() {
     }
 }
 
+/// Of the groups of the wiki an account holds one.
+fn single(wiki: Descriptor) -> Descriptor {
+    let kinds: Vec<Kind> = wiki.kinds.iter().cloned().collect();
+    kinds.into_iter().fold(wiki, |wiki, kind| if kind.name == "join_group" { wiki.kind(kind.cardinality(Cardinality::AtMostOne)) } else { wiki })
+}
+
+const ONE_GROUP: &str = r#"
+systems:
+  wiki: { accounts: create }
+policies:
+  - name: "Sales Engineer"
+    triggers: [{ job_title: "Sales Engineer" }]
+    provisions: [{ system: wiki, action: join_group, target: engineering }]
+  - name: "Counsel"
+    triggers: [{ job_title: "Counsel" }]
+    provisions: [{ system: wiki, action: join_group, target: legal }]
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn the_only_one_of_a_kind_is_replaced_and_taken_back_only_if_that_fails() {
+    for refused in [false, true] {
+        let company = Company::new();
+        let access = company.described(ONE_GROUP, single);
+        company.joined(&access).await;
+        let before = company.wiki.effects().len();
+        if refused {
+            company.wiki.faults_on(1_000, "join_group", "legal", MemoryFault::refuse(|| AdapterError::refused("the group is full")));
+        } else {
+            company.wiki.faults_on(1, "join_group", "legal", MemoryFault::DelayEffect(Duration::from_secs(5)));
+        }
+        let mover = company.handle(&access, person(2, "Counsel"), EventKind::Updated).await;
+        let report = finish(&access, &mover).await;
+        let effects: Vec<_> = company.wiki.effects()[before..].iter().map(|effect| effect.change.to_string()).collect();
+        assert_eq!(effects, if refused { ["revoke join_group engineering"] } else { ["join_group legal"] }, "{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_one_of_a_kind_that_an_earlier_run_may_still_give_is_out_of_the_way_before_the_next_is_given() {
+    let company = Company::new();
+    let access = company.described(ONE_GROUP, single);
+    company.wiki.faults_on(1, "join_group", "engineering", MemoryFault::lose_request());
+    company.handle(&access, person(1, "Sales Engineer"), EventKind::Hired).await;
+    access.driver().run_until_idle().await.unwrap();
+    let mover = company.handle(&access, person(2, "Counsel"), EventKind::Updated).await;
+    let report = finish(&access, &mover).await;
+    assert_eq!((report.verdict, company.held()), (Some(Verdict::Completed), vec!["join_group legal".to_owned()]), "{report}");
+    let log = access.audit(&mover).await.unwrap();
+    let place = |title: &str, what: &str| log.entries.iter().position(|entry| entry.title == title && entry.what.starts_with(what)).unwrap();
+    assert!(place("revoke join_group engineering", "was so already") < place("join_group legal", "begun"), "{log}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_higher_role_that_provisionr_gave_is_lowered_and_one_that_people_gave_is_not() {
     for people in [false, true] {

@@ -1,11 +1,11 @@
-//! Sarah's first day: an HRIS event becomes an ordered plan, the plan a durable run, the run access in two systems.
+//! Sarah's first day: an HRIS event becomes an ordered plan, the plan a durable run, the run access in seven systems.
 //!
-//! Without arguments it starts fakes of Okta and of a door-badge system in this process and works in a folder of its
-//! own. With `--store`, `--okta` and `--badge` it works on a store that stays, against systems in other processes: kill
-//! it anywhere, start it again, and it goes on where it was.
+//! Without arguments it starts fakes of all of them in this process and works in a folder of its own. With `--store` and `--at` it works
+//! on a store that stays, against fakes in other processes: kill it anywhere, start it again, and it goes on where it was.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,39 +14,51 @@ use std::time::Duration;
 use clap::Parser;
 use door_badge_adapter::Badge;
 use door_badge_adapter::fake::BadgeFake;
+use provisionr_adapters::gitlab::GitlabConfig;
+use provisionr_adapters::google::GoogleConfig;
 use provisionr_adapters::http::{Auth, HttpClient, ReqwestTransport};
+use provisionr_adapters::jira::JiraConfig;
 use provisionr_adapters::okta::OktaConfig;
-use provisionr_core::{Actor, Event, MemoryDirectory, Provisioner, RetryPolicy, Rules, Secret, Verdict};
+use provisionr_adapters::salesforce::SalesforceConfig;
+use provisionr_adapters::slack::SlackConfig;
+use provisionr_core::{Actor, Adapter, Event, MemoryDirectory, Provisioner, RetryPolicy, Rules, Secret, Status, Verdict};
+use provisionr_examples::company::Company;
 use provisionr_examples::progress::Lines;
 use provisionr_sqlite::SqliteStore;
-use provisionr_testkit::{FakeServer, FakeSystem, Fault, OktaFake};
+use provisionr_testkit::{Fault, GitlabFake, GoogleFake, JiraFake, OktaFake, SalesforceFake, SlackFake};
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Plays the onboarding of a new Sales Engineer in Okta and a door-badge system.
+/// What takes minutes in the story takes seconds here.
+const JIRA_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_secs(4);
+const FIRST_LOGIN: Duration = Duration::from_secs(9);
+
+/// How often is looked whether what is waited for has come: nobody tells this program.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Plays the first day of a new Sales Engineer in Okta, Google, Salesforce, GitLab, Slack, Jira and a door-badge system.
 #[derive(Parser)]
 struct Arguments {
     /// The SQLite file that keeps the run; a new one in a temporary folder unless given.
     #[arg(long)]
     store: Option<PathBuf>,
-    /// The address of Okta; a fake in this process unless given.
-    #[arg(long, requires = "badge")]
-    okta: Option<String>,
-    /// The address of the door-badge system; a fake in this process unless given.
-    #[arg(long, requires = "okta")]
-    badge: Option<String>,
-    /// The folder with the rules.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/access"))]
-    rules: PathBuf,
+    /// Where a system's fake is, as NAME=URL, once for each; all are started in this process unless given.
+    #[arg(long, value_parser = address)]
+    at: Vec<(String, String)>,
+    /// Files and folders with the rules.
+    #[arg(long, num_args = 1.., default_values = [concat!(env!("CARGO_MANIFEST_DIR"), "/story/rules"), concat!(env!("CARGO_MANIFEST_DIR"), "/access/badge.yaml")])]
+    rules: Vec<PathBuf>,
     /// The event that starts it.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sarah.hired.json"))]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/story/sarah.hired.json"))]
     event: PathBuf,
     /// Okta's API token.
     #[arg(long, env = "OKTA_API_TOKEN", hide_env_values = true, default_value = OktaFake::TOKEN, hide_default_value = true)]
     okta_token: String,
-    /// The door-badge system's API token.
-    #[arg(long, env = "BADGE_API_TOKEN", hide_env_values = true, default_value = BadgeFake::TOKEN, hide_default_value = true)]
-    badge_token: String,
+}
+
+fn address(text: &str) -> Result<(String, String), String> {
+    text.split_once('=').map(|(name, url)| (name.to_owned(), url.to_owned())).ok_or_else(|| "an address is written as NAME=URL".to_owned())
 }
 
 #[tokio::main]
@@ -62,42 +74,77 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The systems the story plays in, as far as they run in this process.
-struct Stage {
-    okta: String,
-    badge: String,
-    _servers: Vec<FakeServer>,
+/// A company in this process. As on a real network every answer takes a moment; and Jira has a bad day.
+fn company() -> Result<Company, AnyError> {
+    let company = Company::open(FIRST_LOGIN).map_err(|problems| problems.join("\n"))?;
+    company.jira.fault(Fault::late_effect(Duration::from_secs(600)).on("POST", "/rest/api/3/project/*/role/*"));
+    let moment = |millis| Fault::late_answer(Duration::from_millis(millis)).on("*", "/**").always();
+    company.okta.fault(moment(120));
+    company.google.fault(moment(180));
+    company.salesforce.fault(moment(150));
+    company.gitlab.fault(moment(90));
+    company.slack.fault(moment(60));
+    company.jira.fault(moment(100));
+    company.badge.fault(moment(80));
+    println!("Sarah Chen begins tomorrow. Seven fakes in this process stand for her company's systems, on real HTTP. Okta makes her accounts");
+    println!(
+        "in Google and Salesforce after a moment. Jira does not answer in time, and is looked at within {} seconds before anything is",
+        FIRST_PAUSE.as_secs()
+    );
+    println!("repeated; in her story that is five minutes. GitLab waits for her first login, which comes after {} seconds.\n", FIRST_LOGIN.as_secs());
+    Ok(company)
 }
 
-fn stage(arguments: &Arguments) -> Stage {
-    if let (Some(okta), Some(badge)) = (&arguments.okta, &arguments.badge) {
-        return Stage { okta: okta.clone(), badge: badge.clone(), _servers: Vec::new() };
+fn adapters(arguments: &Arguments, at: &BTreeMap<String, String>) -> Result<Vec<Arc<dyn Adapter>>, AnyError> {
+    let url = |system: &str| at.get(system).map(String::as_str).ok_or_else(|| format!("where is {system}? Say it with --at {system}=URL"));
+    let secret = |text: &str| Secret::new(text);
+    // Fakes speak plain HTTP: no certificate has to be trusted.
+    let http = ReqwestTransport::without_tls()?;
+    let hasty = ReqwestTransport::from_builder(reqwest::Client::builder().timeout(JIRA_ANSWERS_WITHIN).tls_certs_only([]))?;
+    let google = GoogleConfig::new(GoogleFake::ADMIN).access_token(secret(GoogleFake::TOKEN)).at(url("google")?, format!("{}/token", url("google")?));
+    let salesforce = SalesforceConfig::new(url("salesforce")?).access_token(secret(SalesforceFake::TOKEN)).fallback_profile("Minimum Access - Salesforce");
+    let badge = HttpClient::new(url("badge")?, &http)?.auth(Auth::bearer(secret(BadgeFake::TOKEN)));
+    Ok(vec![
+        Arc::new(OktaConfig::new(url("okta")?).api_token(secret(&arguments.okta_token)).connect("okta", &http)?),
+        Arc::new(google.connect("google", &http)?),
+        Arc::new(salesforce.connect("salesforce", &http)?),
+        Arc::new(GitlabConfig::self_managed(url("gitlab")?).private_token(secret(GitlabFake::TOKEN)).connect("gitlab", &http)?),
+        Arc::new(SlackConfig::new().token(secret(SlackFake::BOT_TOKEN)).base_url(format!("{}/api", url("slack")?)).connect("slack", &http)?),
+        Arc::new(JiraConfig::new(url("jira")?).api_token(JiraFake::ADMIN, secret(JiraFake::TOKEN)).connect("jira", &hasty)?),
+        // Of another team, and no different.
+        Arc::new(Badge::new("badge", badge)),
+    ])
+}
+
+/// The files themselves, and those of folders.
+fn rules(paths: &[PathBuf]) -> Result<Rules, AnyError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let mut found = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+            found.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+            found.sort();
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
     }
-    let okta = provisionr_examples::okta_fake().start();
-    let badge = FakeSystem::new(provisionr_examples::badge_fake());
-    // As on a real network: every answer takes a moment, and the first answer to a group add is lost on its way.
-    okta.fault(Fault::reset_after().on("PUT", "/api/v1/groups/*/users/*"));
-    okta.fault(Fault::late_answer(Duration::from_millis(120)).on("*", "/**").always());
-    badge.fault(Fault::late_answer(Duration::from_millis(80)).on("*", "/**").always());
-    let servers = vec![FakeServer::start(&okta), FakeServer::start(&badge)];
-    let url = |place: usize| servers.get(place).map(FakeServer::url).unwrap_or_default();
-    Stage { okta: url(0), badge: url(1), _servers: servers }
+    Ok(Rules::load_files(files)?)
 }
 
 async fn onboard(arguments: Arguments) -> Result<ExitCode, AnyError> {
-    let stage = stage(&arguments);
+    let company = if arguments.at.is_empty() { Some(company()?) } else { None };
+    let at: BTreeMap<_, _> = company.iter().flat_map(Company::addresses).chain(arguments.at.iter().cloned()).collect();
     let folder = tempfile::tempdir()?;
     let file = arguments.store.clone().unwrap_or_else(|| folder.path().join("onboard.db"));
     let event = Event::from_json(&std::fs::read(&arguments.event).map_err(|error| format!("{}: {error}", arguments.event.display()))?)?;
 
-    let http = if stage.okta.starts_with("http://") { ReqwestTransport::without_tls()? } else { ReqwestTransport::with_defaults()? };
     let lines = Arc::new(Lines::new());
     let heard = Arc::clone(&lines);
     let access = Provisioner::builder(SqliteStore::open(&file).await?, MemoryDirectory::default())
-        .adapter(OktaConfig::new(&stage.okta).api_token(Secret::new(arguments.okta_token)).connect("okta", &http)?)
-        .adapter(Badge::new("badge", HttpClient::new(&stage.badge, &http)?.auth(Auth::bearer(Secret::new(arguments.badge_token)))))
-        .rules(Rules::load_dir(&arguments.rules)?)
-        .retry(RetryPolicy::default().first(Duration::from_secs(1)))
+        .adapters(adapters(&arguments, &at)?)
+        .rules(rules(&arguments.rules)?)
+        .retry(RetryPolicy::default().first(FIRST_PAUSE))
         .observer(move |progress: &_| heard.show(progress))
         .build()?;
 
@@ -110,6 +157,10 @@ async fn onboard(arguments: Arguments) -> Result<ExitCode, AnyError> {
         None => {
             let plan = access.plan(&event).await?;
             println!("{plan}");
+            // Once submitted, the event is spent: what could not be planned would need another one.
+            if let Some(blocked) = plan.blocked.first() {
+                return Err(format!("nothing is submitted, for not everything can be planned: {}: {}", blocked.system, blocked.why).into());
+            }
             access.submit(plan, event.id(), Actor::service("hris")).await?
         }
     };
@@ -124,7 +175,10 @@ async fn onboard(arguments: Arguments) -> Result<ExitCode, AnyError> {
             if report.is_settled() || driving.is_finished() {
                 return Ok::<_, AnyError>(());
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(LOOK).await;
+            if report.count(Status::Waiting) > 0 {
+                access.look(&run).await?;
+            }
         }
     };
     tokio::select! {

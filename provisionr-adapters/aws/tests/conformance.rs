@@ -147,7 +147,7 @@ impl Harness for Instance {
 
     async fn own_target(&self, kind: &KindName, target: &TargetId, owner: &Owner) -> bool {
         assert_eq!(owner.as_str(), "Acme Directory");
-        *kind == "add_to_group" && self.act("provision_group", json!({ "group": target.as_str(), "issuer": "https://idp.example", "id": "g1" }))
+        *kind == "add_to_group" && self.act("provision_group", json!({ "group": target.as_str(), "issuer": "https://idp.example", "external_id": "g1" }))
     }
 
     async fn own_account(&self, account: &AccountId, owner: &Owner) -> bool {

@@ -198,6 +198,8 @@ fn descriptor(system: SystemName, synced_teams: bool) -> Descriptor {
         .role("write", Level::Write)
         .role("maintain", Level::Maintain)
         .role("admin", Level::Admin)
+        // Before that a joiner would be invited to each repository as well, as an outside collaborator.
+        .after(ADD_TO_ORG)
         .granting(ChangeFacts::set().mails().calls(API, 2).calls(GRAPHQL, 1).calls(CONTENT, 1))
         .revoking(ChangeFacts::set().irreversible().calls(API, 2).calls(GRAPHQL, 1).calls(REMOVAL, 1))
         .scope(ADMINISTRATION);

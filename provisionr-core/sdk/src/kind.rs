@@ -380,7 +380,7 @@ impl Kind {
         self
     }
 
-    /// An account needs a grant of `kind` first.
+    /// An account needs a grant of `kind` first: where both are wanted, this one waits for it, and goes before it.
     #[must_use]
     pub fn after(mut self, kind: &'static str) -> Self {
         self.prerequisites.push(kind.into());

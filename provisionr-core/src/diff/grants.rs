@@ -68,7 +68,7 @@ impl Builder<'_> {
         };
         let operation =
             self.operation(key.as_str(), Change::Grant(entitlement)).because(desired.reasons.clone()).expecting(expect).about(wanted.target.clone(), key);
-        let operation = operation.after_any(goes.into_iter().flatten());
+        let operation = operation.after_any(goes.into_iter().flatten()).after_any(self.displacing(kind));
         let begins = self.before_first_day(self.view.lifecycle.access_before);
         self.able(&Ability::Manage(wanted.kind.clone()), self.put_off(operation, begins)).map(Some)
     }

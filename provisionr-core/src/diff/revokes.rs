@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountView, Builder, SystemDiff};
 use crate::plan::{Operation, OperationId};
-use provisionr_sdk::{Ability, Account, Change, Entitlement, Expect, Grant, GrantState, Kind, Lifecycle, Resolution, Source, TargetName};
+use provisionr_sdk::{Ability, Account, Cardinality, Change, Entitlement, Expect, Grant, GrantState, Kind, Lifecycle, Resolution, Source, TargetName};
 
 impl Builder<'_> {
     /// Takes back what provisionr gave, and what a run of its that is not over may still give, where nothing wants it any
     /// more. What people gave is left to them.
     ///
-    /// A removal waits for an addition only where it would take along what is added, and whatever becomes of that: it must
-    /// not hang on anything that may fail, or access would stay that has to go.
+    /// A removal waits for an addition only where it would take along what is added, or where that takes the place of what is
+    /// removed, and whatever becomes of that: it must not hang on anything that may fail, or access would stay that has to go.
     pub(super) fn revokes(&self, added: &[Operation], diff: &mut SystemDiff) {
         let AccountView::Known(account) = &self.view.account else { return };
         for entitlement in self.unwanted(account) {
@@ -38,6 +38,18 @@ impl Builder<'_> {
         let source = self.unwanted(account).into_iter().find(|entitlement| entitlement.target == *from)?;
         let kind = self.view.descriptor.kinds.get(&source.kind)?;
         Some(self.revocation_id(kind, &source))
+    }
+
+    /// The revocations of what a run that is not over may still give in the place of what is granted: of a kind that an
+    /// account holds one of the last one counts.
+    pub(super) fn displacing(&self, kind: &Kind) -> Vec<OperationId> {
+        let AccountView::Known(account) = &self.view.account else { return Vec::new() };
+        if kind.cardinality == Cardinality::Many {
+            return Vec::new();
+        }
+        let pending = |entitlement: &Entitlement| self.view.pending.grants.iter().any(|pending| kind.key_of(pending) == kind.key_of(entitlement));
+        let of_kind = self.unwanted(account).into_iter().filter(|entitlement| entitlement.kind == kind.name);
+        of_kind.filter(pending).map(|entitlement| self.revocation_id(kind, &entitlement)).collect()
     }
 
     fn revocation_id(&self, kind: &Kind, entitlement: &Entitlement) -> OperationId {
@@ -82,13 +94,16 @@ impl Builder<'_> {
         let (change, ability) = self.removal(direct, entitlement.clone());
         let key = kind.key_of(&entitlement);
         let target = self.view.titles.get(key.as_str()).cloned().unwrap_or_else(|| TargetName::new(entitlement.target.as_str()));
-        let cascades = |operation: &&Operation| match operation.action.change() {
-            Some(Change::Grant(granted)) => kind.cascades.iter().any(|cascade| cascade.kind == granted.kind),
+        // Of a kind that an account holds one of, the next one takes the place of this one; taken back beside it, the
+        // fallback might come last. Once it has been replaced there is nothing left to take back.
+        let one = kind.cardinality != Cardinality::Many;
+        let overtaken = |operation: &&Operation| match operation.action.change() {
+            Some(Change::Grant(granted)) => kind.cascades.iter().any(|cascade| cascade.kind == granted.kind) || (one && granted.kind == kind.name),
             _ => false,
         };
         // What is given in the place of what is inherited can be given only after that has gone.
         let revocation = self.revocation_id(kind, &entitlement);
-        let first = added.iter().filter(cascades).filter(|operation| !operation.after_any.contains(&revocation)).map(|operation| operation.id.clone());
+        let first = added.iter().filter(overtaken).filter(|operation| !operation.after_any.contains(&revocation)).map(|operation| operation.id.clone());
         let operation = self.operation(&format!("revoke/{key}"), change).expecting(expect).after_any(first).about(target, key);
         let until = self.grace().map(|until| self.no_later(&operation, until));
         match self.able(&ability, self.put_off(operation, until)) {

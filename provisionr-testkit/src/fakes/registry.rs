@@ -58,7 +58,7 @@ pub(super) const TYPES: &[FakeType] = &[
     FakeType::new("google", start!(GoogleFake), &[("access_token", GoogleFake::TOKEN)]),
     FakeType::new("jira", start!(JiraFake), &[("bearer", JiraFake::SCOPED_TOKEN)]).at(JiraFake::GATEWAY),
     FakeType::new("okta", start!(OktaFake), &[("token", OktaFake::TOKEN)]),
-    FakeType::new("salesforce", start!(SalesforceFake), &[("token", SalesforceFake::TOKEN)]),
+    FakeType::new("salesforce", start!(SalesforceFake), &[("token", SalesforceFake::TOKEN)]).with(&[("fallback_profile", "Minimum Access - Salesforce")]),
     FakeType::new("slack", start!(SlackFake), &[("token", SlackFake::BOT_TOKEN)]).at("/api"),
 ];
 
