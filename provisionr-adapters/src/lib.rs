@@ -9,6 +9,7 @@
 //! | `jira` | [`jira`] | Jira Cloud: accounts, groups, project roles |
 //! | `okta` | [`okta`] | Okta: accounts, groups, apps |
 //! | `salesforce` | [`salesforce`] | Salesforce: accounts, profiles, permission sets and their groups, public groups, roles |
+//! | `scim` | [`scim`] | whatever speaks SCIM 2.0: accounts, groups |
 //! | `slack` | [`slack`] | Slack: accounts, channels, user groups, workspace roles |
 //!
 //! With the feature `systems` the module [`systems`] makes adapters from a file that says which systems a host has.
@@ -30,6 +31,8 @@ pub use provisionr_jira as jira;
 pub use provisionr_okta as okta;
 #[cfg(feature = "salesforce")]
 pub use provisionr_salesforce as salesforce;
+#[cfg(feature = "scim")]
+pub use provisionr_scim as scim;
 #[cfg(feature = "slack")]
 pub use provisionr_slack as slack;
 

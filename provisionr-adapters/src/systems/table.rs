@@ -22,5 +22,6 @@ types! {
     "jira": provisionr_jira,
     "okta": provisionr_okta,
     "salesforce": provisionr_salesforce,
+    "scim": provisionr_scim,
     "slack": provisionr_slack,
 }

@@ -8,6 +8,7 @@ use crate::google::GoogleFake;
 use crate::jira::JiraFake;
 use crate::okta::OktaFake;
 use crate::salesforce::SalesforceFake;
+use crate::scim::ScimFake;
 use crate::slack::SlackFake;
 use crate::system::FakeSystem;
 
@@ -59,6 +60,7 @@ pub(super) const TYPES: &[FakeType] = &[
     FakeType::new("jira", start!(JiraFake), &[("bearer", JiraFake::SCOPED_TOKEN)]).at(JiraFake::GATEWAY),
     FakeType::new("okta", start!(OktaFake), &[("token", OktaFake::TOKEN)]),
     FakeType::new("salesforce", start!(SalesforceFake), &[("token", SalesforceFake::TOKEN)]).with(&[("fallback_profile", "Minimum Access - Salesforce")]),
+    FakeType::new("scim", start!(ScimFake), &[("token", ScimFake::TOKEN)]).at("/scim/v2"),
     FakeType::new("slack", start!(SlackFake), &[("token", SlackFake::BOT_TOKEN)]).at("/api"),
 ];
 

@@ -151,21 +151,28 @@ fn types(scim: &ScimFake, cx: &FakeContext) -> Vec<Map<String, Value>> {
 
 fn described(schema: &(&str, &str, &[Attribute]), cx: &FakeContext) -> Map<String, Value> {
     let (id, name, attributes) = schema;
-    let attribute = |name: &str, kind: &str| {
-        let (plain, bare) = (name.trim_end_matches('*'), *id != ENTERPRISE);
-        let unique = bare && *id == USER && plain == "userName";
-        let set_by_service = ["groups", "$ref", "display"].contains(&plain) || (kind == "string" && plain == "displayName" && !bare);
+    let attribute = |name: &str, kind: &str, within: &str| {
+        let plain = name.trim_end_matches('*');
+        let unique = *id == USER && plain == "userName" && within.is_empty();
+        let mutability = match (within, plain) {
+            ("groups*", _) | ("", "groups") | ("members*", "display") | ("manager", "displayName") => "readOnly",
+            ("members*", _) => "immutable",
+            _ => "readWrite",
+        };
         let mut shown = json!({
             "name": plain,
             "type": kind,
             "multiValued": name.ends_with('*'),
             "description": plain,
-            "required": unique || (*id == GROUP && plain == "displayName"),
+            "required": unique || (*id == GROUP && plain == "displayName" && within.is_empty()),
             "caseExact": plain == "$ref",
-            "mutability": if set_by_service { "readOnly" } else { "readWrite" },
+            "mutability": mutability,
             "returned": "default",
             "uniqueness": if unique { "server" } else { "none" },
         });
+        if let ("members*", "type", Some(shown)) = (within, plain, shown.as_object_mut()) {
+            shown.insert("canonicalValues".to_owned(), json!(["User", "Group"]));
+        }
         if let ("reference", Some(shown)) = (kind, shown.as_object_mut()) {
             shown.insert("referenceTypes".to_owned(), json!(["User", "Group"]));
         }
@@ -174,9 +181,9 @@ fn described(schema: &(&str, &str, &[Attribute]), cx: &FakeContext) -> Map<Strin
     let attributes: Vec<Value> = attributes
         .iter()
         .map(|(name, kind, parts)| {
-            let mut shown = attribute(name, kind);
+            let mut shown = attribute(name, kind, "");
             if let (false, Some(shown)) = (parts.is_empty(), shown.as_object_mut()) {
-                shown.insert("subAttributes".to_owned(), parts.iter().map(|(name, kind)| attribute(name, kind)).collect());
+                shown.insert("subAttributes".to_owned(), parts.iter().map(|(part, kind)| attribute(part, kind, name)).collect());
             }
             shown
         })
@@ -203,6 +210,11 @@ fn one(call: &Call<'_>, all: Vec<Map<String, Value>>) -> Reply {
     let id = call.param("id");
     let found = all.into_iter().find(|fields| fields.get("id").and_then(Value::as_str) == Some(id)).ok_or_else(|| Refusal::not_found(id))?;
     Ok(FakeResponse::bytes(200, "application/scim+json", Value::from(found).to_string()))
+}
+
+/// What the service says of itself cannot be written.
+pub(super) fn fixed(_: &mut ScimFake, _: &Call<'_>, _: &mut FakeContext) -> Reply {
+    Err(Refusal::new(405, "this can only be read").into())
 }
 
 pub(super) fn resource_types(scim: &mut ScimFake, call: &Call<'_>, cx: &mut FakeContext) -> Reply {

@@ -129,7 +129,11 @@ fn routes() -> &'static Router<ScimFake> {
     static ROUTES: OnceLock<Router<ScimFake>> = OnceLock::new();
     ROUTES.get_or_init(|| {
         use Family::{Groups, Users};
-        Router::new()
+        let read_only = ["/scim/v2/ServiceProviderConfig", "/scim/v2/ResourceTypes", "/scim/v2/Schemas"];
+        let fixed = read_only.into_iter().fold(Router::new(), |router, path| {
+            router.post(path, discovery::fixed).put(path, discovery::fixed).patch(path, discovery::fixed).delete(path, discovery::fixed)
+        });
+        fixed
             .post("/oauth2/token", auth::token)
             .get("/scim/v2/ServiceProviderConfig", discovery::service_provider_config)
             .get("/scim/v2/ResourceTypes", discovery::resource_types)

@@ -407,8 +407,12 @@ impl Directory {
                     .members()
                     .map(|id| {
                         let family = if self.groups.contains_key(id) { Family::Groups } else { Family::Users };
+                        let mut shown = json!({ "value": id, "type": family.one(), "$ref": address(family, id) });
                         let name = self.of(family).get(id).map_or("", |member| member.text("displayName"));
-                        json!({ "value": id, "display": name, "type": family.one(), "$ref": address(family, id) })
+                        if let (false, Some(shown)) = (name.is_empty(), shown.as_object_mut()) {
+                            shown.insert("display".to_owned(), name.into());
+                        }
+                        shown
                     })
                     .collect();
                 if !members.is_empty() || settings.empty_members {
