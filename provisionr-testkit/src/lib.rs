@@ -102,7 +102,7 @@ pub mod google;
 pub mod jira;
 pub mod okta;
 pub mod salesforce;
-mod scim;
+pub mod scim;
 pub mod slack;
 
 mod accept;
@@ -138,6 +138,7 @@ pub use message::{FakeRequest, FakeResponse};
 pub use okta::OktaFake;
 pub use router::{Call, Handler, Reply, Router};
 pub use salesforce::SalesforceFake;
+pub use scim::ScimFake;
 pub use server::FakeServer;
 pub use slack::SlackFake;
 pub use system::FakeSystem;

@@ -73,11 +73,8 @@ impl Github {
 
     pub(crate) async fn find_managed(&self, cx: &CallContext, enterprise: &Enterprise, who: &AccountQuery) -> Result<Found> {
         for key in &who.keys {
-            let name = match key.name.as_str() {
-                "user_name" => Key::UserName,
-                "external_id" => Key::ExternalId,
-                "email" => Key::Email,
-                other => return Ok(Found::CannotTell(format!("managed users are not found by `{other}`"))),
+            let Some(name) = Key::named(&key.name) else {
+                return Ok(Found::CannotTell(format!("managed users are not found by `{}`", key.name)));
             };
             let users = enterprise.scim.find_users(cx, name, &key.value).await?;
             if users.is_empty() {

@@ -24,7 +24,7 @@ const MOST_PAGES: usize = 10_000;
 /// let okta = Paging::link().sized("limit", 200);
 /// let google = Paging::token("/nextPageToken", "pageToken").items("/members").sized("maxResults", 200);
 /// let jira = Paging::start_at("startAt", "/maxResults", "/isLast", "/total").items("/values").sized("maxResults", 50);
-/// let scim = Paging::start_at("startIndex", "/itemsPerPage", "", "/totalResults").counting_from(1).items("/Resources");
+/// let scim = Paging::counted("startIndex", "/totalResults").counting_from(1).items("/Resources").sized("count", 100);
 /// # let _ = (okta, google, jira, scim);
 /// ```
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ enum Next {
     Url { at: &'static str },
     Offset { parameter: &'static str, total: Option<&'static str> },
     StartAt { parameter: &'static str, step: &'static str, is_last: &'static str, total: &'static str },
+    Counted { parameter: &'static str, total: &'static str },
 }
 
 impl Paging {
@@ -91,7 +92,15 @@ impl Paging {
         Self::new(Next::StartAt { parameter, step, is_last, total })
     }
 
-    /// The number of the first item, for [`offset`](Self::offset) and [`start_at`](Self::start_at); 0 unless set.
+    /// This parameter of the query counts items, of which the answer says at `total` how many there are: no more and no fewer.
+    /// A list that has grown or shrunk since the page before has shifted beneath the reader, and is incomplete; so is one that
+    /// ends early, and one whose pages say under the parameter's name that they begin elsewhere.
+    pub fn counted(parameter: &'static str, total: &'static str) -> Self {
+        Self::new(Next::Counted { parameter, total })
+    }
+
+    /// The number of the first item, for [`offset`](Self::offset), [`start_at`](Self::start_at) and [`counted`](Self::counted);
+    /// 0 unless set.
     #[must_use]
     pub fn counting_from(mut self, first: u64) -> Self {
         self.first = first;
@@ -146,7 +155,7 @@ impl RequestBuilder<'_> {
         }
         let url = request.url()?;
         let base = request.base().clone();
-        let from = page.cursor.as_ref().and_then(|cursor| cursor.as_str().parse().ok()).unwrap_or(paging.first);
+        let from = page.cursor.as_ref().and_then(|cursor| counter(cursor).0.parse().ok()).unwrap_or(paging.first);
         let answer = request.send(cx).await?;
         let body: Value = answer.json()?;
         let items: Vec<T> = match body.pointer(paging.items) {
@@ -162,9 +171,10 @@ impl RequestBuilder<'_> {
         if next.is_some() && next == page.cursor {
             return Err(answer.unreadable("the next page is the page itself"));
         }
-        let cut = paging.cap.is_some_and(|cap| items.len() >= cap);
+        let cut = paging.cap.is_some_and(|cap| items.len() >= cap).then_some("the vendor ends this list without a word");
+        let why = cut.or_else(|| miscounted(paging, page.cursor.as_ref(), &body, from, items.len()));
         let page = Page::new(items, next);
-        Ok(if cut { page.incomplete("the vendor ends this list without a word") } else { page })
+        Ok(why.into_iter().fold(page, Page::incomplete))
     }
 
     /// Reads all pages.
@@ -208,6 +218,7 @@ fn turn_to<'a>(request: RequestBuilder<'a>, paging: &Paging, cursor: &Cursor) ->
             request
         }
         Next::Token { parameter, .. } | Next::Offset { parameter, .. } | Next::StartAt { parameter, .. } => request.set_query(parameter, text),
+        Next::Counted { parameter, .. } => request.set_query(parameter, counter(cursor).0),
         Next::Body { field, .. } => {
             let mut body = request.json_body().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
             match body.as_object_mut() {
@@ -228,6 +239,26 @@ fn turn_to<'a>(request: RequestBuilder<'a>, paging: &Paging, cursor: &Cursor) ->
             request
         }
     })
+}
+
+/// The number at which a page begins, and how many items there were when the cursor was made.
+fn counter(cursor: &Cursor) -> (&str, Option<u64>) {
+    let text = cursor.as_str();
+    text.split_once('/').map_or((text, None), |(from, total)| (from, total.parse().ok()))
+}
+
+/// Why a page of a counted list leaves something out, if it does.
+fn miscounted(paging: &Paging, cursor: Option<&Cursor>, body: &Value, from: u64, count: usize) -> Option<&'static str> {
+    let Next::Counted { parameter, total } = paging.next else { return None };
+    if cursor.is_some() && body.get(parameter).and_then(Value::as_u64).is_some_and(|start| start != from) {
+        return Some("the page begins elsewhere than it was asked to");
+    }
+    let total = body.pointer(total).and_then(Value::as_u64)?;
+    let before = cursor.and_then(|cursor| counter(cursor).1);
+    if before.is_some_and(|before| before != total) {
+        return Some("the list has grown or shrunk since the page before");
+    }
+    (count == 0 && from.saturating_sub(paging.first) < total).then_some("the list ends before it has shown as many as it says there are")
 }
 
 fn next(paging: &Paging, answer: &Answer, body: &Value, here: &Here<'_>) -> Result<Option<Cursor>> {
@@ -266,6 +297,11 @@ fn next(paging: &Paging, answer: &Answer, body: &Value, here: &Here<'_>) -> Resu
             let until = here.from.saturating_add(count);
             let more = total.and_then(number).is_none_or(|total| until - paging.first < total);
             (more && count > 0).then(|| until.to_string().into())
+        }
+        Next::Counted { total, .. } => {
+            let (until, total) = (here.from.saturating_add(count), number(total));
+            let more = count > 0 && total.is_none_or(|total| until - paging.first < total);
+            more.then(|| total.map_or_else(|| until.to_string(), |total| format!("{until}/{total}")).into())
         }
         Next::StartAt { step, is_last, total, .. } => {
             // An empty page that does not say how many it went through is as long as it was asked to be.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use provisionr_http::scim::{Key, MemberRemoval, Quirks, Scim, SwitchOff, classify};
 use provisionr_http::{HttpClient, MemoryTransport};
-use provisionr_sdk::{CallContext, Effect, ErrorKind, PageRequest};
+use provisionr_sdk::{CallContext, Completeness, Effect, ErrorKind, PageRequest};
 use serde_json::{Map, Value, json};
 
 /// A request, its body and the version it is made under.
@@ -211,6 +211,63 @@ async fn what_a_service_can_do_it_has_to_say() {
     let (scim, _) = service(Quirks::new(), &[("GET /scim/v2/ServiceProviderConfig", 200, r#"{"patch": {"supported": true}, "filter": {"maxResults": 5}}"#)]);
     let service = scim.service(&cx()).await.unwrap();
     assert!(service.has_patch() && !service.has_filter() && !service.has_versions());
+}
+
+#[tokio::test]
+async fn only_scims_own_404_says_that_somebody_is_gone() {
+    for (body, gone) in [
+        (r#"{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "404"}"#, true),
+        (r#"{"detail": "Resource u1 not found", "status": 404}"#, true),
+        (r#"{"Errors": [{"code": 404, "description": "user_not_found"}]}"#, true),
+        ("<html><h1>404</h1></html>", false),
+        (r#"{"message": "Not Found", "status": "404"}"#, false),
+        ("", false),
+    ] {
+        let http = MemoryTransport::new(move |_| http::Response::builder().status(404).body(Bytes::from_static(body.as_bytes())).unwrap());
+        let scim = Scim::new(HttpClient::new("https://wiki.example/scim/v2", &http).unwrap().classifier(classify), Quirks::new());
+        match scim.user(&cx(), "u1").await {
+            Ok(user) => assert!(user.is_none() && gone, "{body}"),
+            Err(error) => assert!(*error.kind() == ErrorKind::Protocol && !gone, "{body}: {error}"),
+        }
+        let error = scim.delete(&cx(), "u1").await.unwrap_err();
+        assert_eq!(error.effect(), if gone { Effect::None } else { Effect::Unknown }, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_shifts_while_it_is_read_is_incomplete() {
+    let page = |total: u32, ids: &[u32]| {
+        let resources: Vec<Value> = ids.iter().map(|id| json!({ "id": id.to_string(), "userName": format!("u{id}") })).collect();
+        json!({ "totalResults": total, "itemsPerPage": 2, "Resources": resources })
+    };
+    let read = async |pages: [Value; 2]| {
+        let http = MemoryTransport::new(move |request: http::Request<Bytes>| {
+            let first = !request.uri().query().unwrap().contains("startIndex");
+            http::Response::new(pages[usize::from(!first)].to_string().into())
+        });
+        let scim = Scim::new(HttpClient::new("https://wiki.example/scim/v2", &http).unwrap().classifier(classify), Quirks::new().without_filter());
+        let first = scim.users(&cx(), &PageRequest::first()).await.unwrap();
+        let next = first.next.clone().map(|next| PageRequest::first().after(next));
+        let second = match next {
+            Some(next) => Some(scim.users(&cx(), &next).await.unwrap()),
+            None => None,
+        };
+        (first.completeness, second.map(|page| (page.completeness, page.next)), scim.find_users(&cx(), Key::UserName, "u3").await)
+    };
+    let complete = Completeness::Complete;
+    let (first, second, found) = read([page(3, &[1, 2]), page(3, &[3])]).await;
+    assert_eq!((first, second, found.unwrap().len()), (complete.clone(), Some((complete.clone(), None)), 1));
+    // Somebody left: the third is the second now, and on neither page. Or somebody came. Or the list ends early.
+    for second in [page(2, &[]), page(4, &[3]), page(3, &[])] {
+        let (_, after, found) = read([page(3, &[1, 2]), second.clone()]).await;
+        assert!(matches!(after, Some((Completeness::Incomplete(_), _))), "{second}");
+        assert_eq!(found.unwrap_err().kind(), &ErrorKind::Protocol, "{second}: nobody is told to be absent");
+    }
+    let again = json!({ "totalResults": 3, "startIndex": 1, "Resources": [{ "id": "1" }, { "id": "2" }] });
+    assert!(matches!(read([page(3, &[1, 2]), again]).await.1, Some((Completeness::Incomplete(_), _))), "the first page once more");
+    // A page shorter than it says is gone on from where it ends.
+    let (first, second, _) = read([page(3, &[1]), page(3, &[2, 3])]).await;
+    assert_eq!((first, second), (complete.clone(), Some((complete, None))));
 }
 
 #[tokio::test]

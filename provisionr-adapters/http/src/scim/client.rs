@@ -2,6 +2,7 @@
 
 use http::Method;
 use provisionr_sdk::{AdapterError, CallContext, Page, PageRequest, Result};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -17,8 +18,9 @@ use crate::request::RequestBuilder;
 
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
-/// What users are found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What users are found by: `user_name`, `external_id` or `email`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Key {
     /// What they log in with; capitals do not count.
@@ -29,6 +31,25 @@ pub enum Key {
     Email,
 }
 
+impl Key {
+    /// All of them, best first.
+    pub const ALL: [Self; 3] = [Self::UserName, Self::ExternalId, Self::Email];
+
+    /// Its name, as identity keys and systems files have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UserName => "user_name",
+            Self::ExternalId => "external_id",
+            Self::Email => "email",
+        }
+    }
+
+    /// The key of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+}
+
 /// A SCIM service.
 #[derive(Clone, Debug)]
 pub struct Scim {
@@ -37,7 +58,7 @@ pub struct Scim {
 }
 
 impl Scim {
-    /// The service below the client's address. The client needs [`classify`](super::classify) as its classifier.
+    /// The service below the client's address. The client needs a classifier that knows its errors: [`classify`](super::classify), or the vendor's own.
     pub fn new(client: HttpClient, quirks: Quirks) -> Self {
         Self { client: client.header("accept", "application/scim+json, application/json"), quirks }
     }
@@ -51,7 +72,7 @@ impl Scim {
     }
 
     fn paging(&self) -> Paging {
-        Paging::start_at("startIndex", "/itemsPerPage", "", "/totalResults")
+        Paging::counted("startIndex", "/totalResults")
             .counting_from(1)
             .items("/Resources")
             // A list without matches may leave its resources out: RFC 7644, section 3.4.2.
@@ -63,10 +84,30 @@ impl Scim {
     async fn all<T: DeserializeOwned>(&self, cx: &CallContext, resources: &str, attribute: Option<&str>, value: &str) -> Result<Vec<T>> {
         let list = self.client.get(path![resources]);
         let list = match attribute.filter(|_| self.quirks.filter) {
-            Some(attribute) => list.query("filter", format!("{attribute} eq {}", Value::from(value))),
+            Some(attribute) => list.query("filter", equal(attribute, value)),
             None => list,
         };
         list.all(cx, &self.paging()).await
+    }
+
+    /// What filters call a key; none where they do not know it.
+    fn attribute(&self, key: Key) -> Option<&'static str> {
+        match key {
+            Key::UserName => Some("userName"),
+            Key::ExternalId => Some("externalId"),
+            Key::Email => self.quirks.email,
+        }
+    }
+
+    /// Asks for nobody under a key: whether the service takes a filter by it. Where it does not, an error says so; one that
+    /// passes over filters says nothing. Nothing is asked where filters do not know the key.
+    ///
+    /// # Errors
+    /// Those of [`page`](RequestBuilder::page).
+    pub async fn try_filter(&self, cx: &CallContext, key: Key) -> Result<()> {
+        let Some(attribute) = self.attribute(key) else { return Ok(()) };
+        let list = self.client.get(path!["Users"]).query("filter", equal(attribute, "provisionr-check"));
+        list.page::<Value>(cx, &PageRequest::first().sized(1), &self.paging()).await.map(drop)
     }
 
     /// The users who have this under a key. A service may read its filter more widely, or pass over it: whoever does not fit is left out.
@@ -74,12 +115,7 @@ impl Scim {
     /// # Errors
     /// Those of [`all`](RequestBuilder::all).
     pub async fn find_users(&self, cx: &CallContext, key: Key, value: &str) -> Result<Vec<User>> {
-        let attribute = match key {
-            Key::UserName => Some("userName"),
-            Key::ExternalId => Some("externalId"),
-            Key::Email => self.quirks.email,
-        };
-        let mut users: Vec<User> = self.all(cx, "Users", attribute, value).await?;
+        let mut users: Vec<User> = self.all(cx, "Users", self.attribute(key), value).await?;
         users.retain(|user| match key {
             Key::UserName => user.user_name().is_some_and(|name| name.eq_ignore_ascii_case(value)),
             Key::ExternalId => user.external_id() == Some(value),
@@ -204,12 +240,32 @@ impl Scim {
         self.client.get(path!["Groups"]).page(cx, page, &self.paging()).await
     }
 
+    /// All groups, with their members.
+    ///
+    /// # Errors
+    /// Those of [`all`](RequestBuilder::all).
+    pub async fn all_groups(&self, cx: &CallContext) -> Result<Vec<Group>> {
+        self.client.get(path!["Groups"]).all(cx, &self.paging()).await
+    }
+
+    /// All groups, without their members where the service knows how to leave them out.
+    ///
+    /// # Errors
+    /// Those of [`all`](RequestBuilder::all).
+    pub async fn all_group_names(&self, cx: &CallContext) -> Result<Vec<Group>> {
+        self.without_members().all(cx, &self.paging()).await
+    }
+
+    fn without_members(&self) -> RequestBuilder<'_> {
+        self.client.get(path!["Groups"]).query("excludedAttributes", "members")
+    }
+
     /// A page of all groups, without their members where the service knows how to leave them out.
     ///
     /// # Errors
     /// Those of [`page`](RequestBuilder::page).
     pub async fn group_names(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Group>> {
-        self.client.get(path!["Groups"]).query("excludedAttributes", "members").page(cx, page, &self.paging()).await
+        self.without_members().page(cx, page, &self.paging()).await
     }
 
     /// A group by id; none when the service does not find it.
@@ -272,6 +328,11 @@ impl Scim {
     async fn patch(&self, cx: &CallContext, path: Path, operations: Vec<Value>) -> Result<Answer> {
         scim_body(self.client.request(Method::PATCH, path).json(&json!({ "schemas": [PATCH], "Operations": operations }))).send(cx).await
     }
+}
+
+/// Texts of JSON are texts of filters: RFC 7644, section 3.4.2.2.
+fn equal(attribute: &str, value: &str) -> String {
+    format!("{attribute} eq {}", Value::from(value))
 }
 
 fn scim_body(request: RequestBuilder<'_>) -> RequestBuilder<'_> {

@@ -1,22 +1,30 @@
 //! What differs from service to service.
 
-/// How users are switched off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::Deserialize;
+
+/// How users are switched off: `inactive` or `delete` in a systems file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SwitchOff {
     /// By `active: false`; the user stays, and `DELETE` is for good.
+    #[default]
     Inactive,
     /// By `DELETE`, after which the user is there, switched off.
     Delete,
 }
 
-/// How `PATCH` takes somebody out of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How `PATCH` takes somebody out of a group: `path` or `value` in a systems file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub enum MemberRemoval {
     /// By a path with a filter, `members[value eq "…"]`, as RFC 7644 has it.
+    #[default]
+    #[serde(rename = "path")]
     ByPath,
-    /// By the path `members` and the member as value, for services that take no filters in paths.
+    /// By the path `members` and the member as value, for services that take no filters in paths. By the RFC the value of a
+    /// removal means nothing: a service that goes by it takes everybody out.
+    #[serde(rename = "value")]
     ByValue,
 }
 

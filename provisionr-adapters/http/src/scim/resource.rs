@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::attribute;
+use crate::answer::Answer;
 
 /// A resource with an id; anything else is none.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +42,11 @@ impl Resource {
 pub struct User(Resource);
 
 impl User {
+    /// The user as the answer to a write shows it; none where it shows nothing, as services may.
+    pub fn told_by(answer: &Answer) -> Option<Self> {
+        answer.json().ok()
+    }
+
     /// The service's id of it.
     pub fn id(&self) -> &str {
         &self.0.id
@@ -65,7 +71,7 @@ impl User {
     }
 
     /// Whether any of its addresses is this one.
-    pub(super) fn has_email(&self, wanted: &str) -> bool {
+    pub fn has_email(&self, wanted: &str) -> bool {
         let mut emails = self.0.fields.get("emails").and_then(Value::as_array).into_iter().flatten();
         emails.any(|email| email.get("value").and_then(Value::as_str).is_some_and(|email| email.eq_ignore_ascii_case(wanted)))
     }
@@ -106,6 +112,16 @@ impl User {
 pub struct Group(Resource);
 
 impl Group {
+    /// The group as the answer to a write shows it; none where it shows nothing, as services may.
+    pub fn told_by(answer: &Answer) -> Option<Self> {
+        answer.json().ok()
+    }
+
+    /// Whether it was shown with its members. Where it was not, it may have none, or the list leaves them out.
+    pub fn shows_members(&self) -> bool {
+        self.0.fields.get("members").is_some_and(Value::is_array)
+    }
+
     /// The service's id of it.
     pub fn id(&self) -> &str {
         &self.0.id
