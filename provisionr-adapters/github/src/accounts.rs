@@ -3,6 +3,7 @@
 //!
 //! The id of an account is GitHub's own of the user: it is what lists of members have, and it stays when the login changes with a suspension.
 
+use provisionr_http::Answer;
 use provisionr_http::scim::{self, Key};
 use provisionr_sdk::{
     Account, AccountAccess, AccountQuery, AccountSpec, AccountState, AdapterError, CallContext, ErrorKind, Found, Outcome, Page, PageRequest, ProfileDelta,
@@ -42,11 +43,12 @@ impl Github {
 
     /// A user of GitHub as the enterprise provisioned them; none whom it did not.
     async fn managed(&self, cx: &CallContext, enterprise: &Enterprise, user: &User) -> Result<Option<Managed>> {
-        let Some(identity) = enterprise.by_login(cx, &user.login).await? else { return Ok(None) };
-        if identity.user().is_none_or(|linked| linked.id != user.id) {
-            return Ok(None);
-        }
-        let Some(name) = identity.user_name() else { return Ok(None) };
+        // A suspension may have changed the login since it was read: nobody is gone for that.
+        let identity = match enterprise.by_login(cx, &user.login).await? {
+            Some(identity) if identity.is_of(user.id) => Some(identity),
+            _ => enterprise.by_id(cx, user.id).await?,
+        };
+        let Some(name) = identity.as_ref().and_then(|identity| identity.user_name()) else { return Ok(None) };
         let found = enterprise.scim.find_users(cx, Key::UserName, name).await?;
         Ok(found.into_iter().next().map(|scim| Managed { id: user.id, scim }))
     }
@@ -73,11 +75,8 @@ impl Github {
 
     pub(crate) async fn find_managed(&self, cx: &CallContext, enterprise: &Enterprise, who: &AccountQuery) -> Result<Found> {
         for key in &who.keys {
-            let name = match key.name.as_str() {
-                "user_name" => Key::UserName,
-                "external_id" => Key::ExternalId,
-                "email" => Key::Email,
-                other => return Ok(Found::CannotTell(format!("managed users are not found by `{other}`"))),
+            let Some(name) = Key::named(&key.name) else {
+                return Ok(Found::CannotTell(format!("managed users are not found by `{}`", key.name)));
             };
             let users = enterprise.scim.find_users(cx, name, &key.value).await?;
             if users.is_empty() {
@@ -142,7 +141,7 @@ impl Github {
             return Ok(Outcome::Unchanged(receipt.with_account(before)));
         }
         let answer = enterprise.scim.update(cx, user.scim.id(), &changed).await?;
-        let after = self.after(cx, enterprise, &user).await?.ok_or_else(|| answer.maybe_done(gone()))?;
+        let after = self.after(cx, enterprise, &user, &answer).await?.ok_or_else(|| answer.maybe_done(gone()))?;
         Ok(Outcome::Applied(receipt.with_account(after).with_request_id(answer.request_id())))
     }
 
@@ -169,16 +168,19 @@ impl Github {
             _ => scim.delete(cx, id).await?,
         };
         let receipt = receipt.with_request_id(answer.request_id());
-        match self.after(cx, enterprise, &user).await? {
+        match self.after(cx, enterprise, &user, &answer).await? {
             None if to == AccountState::Deleted => Ok(Outcome::Applied(receipt)),
             Some(after) if after.state == to => Ok(Outcome::Applied(receipt.with_account(after))),
             _ => Err(answer.maybe_done(AdapterError::unavailable(format!("GitHub took the change, and the user is not {to}")))),
         }
     }
 
-    /// What became of a user after a change.
-    async fn after(&self, cx: &CallContext, enterprise: &Enterprise, user: &Managed) -> Result<Option<Account>> {
-        let now = enterprise.scim.user(cx, user.scim.id()).await.map_err(AdapterError::effect_unknown)?;
+    /// What became of a user: as the answer to the change shows it or, where it shows nothing, as it is read.
+    async fn after(&self, cx: &CallContext, enterprise: &Enterprise, user: &Managed, answer: &Answer) -> Result<Option<Account>> {
+        let now = match scim::User::told_by(answer).filter(|told| told.id() == user.scim.id()) {
+            Some(told) => Some(told),
+            None => enterprise.scim.user(cx, user.scim.id()).await.map_err(AdapterError::effect_unknown)?,
+        };
         Ok(now.map(|now| self.managed_account(user.id, &now)))
     }
 }

@@ -46,7 +46,7 @@ impl Github {
         let Some(answer) = self.client.get(path!["user", id.to_string()]).send_if_found(cx).await? else {
             // That suspended users can be looked up is not said anywhere.
             return match &self.enterprise {
-                Some(enterprise) => enterprise.by_id(cx, id).await,
+                Some(enterprise) => Ok(enterprise.by_id(cx, id).await?.and_then(|identity| identity.user())),
                 None => Ok(None),
             };
         };

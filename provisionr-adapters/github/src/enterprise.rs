@@ -56,6 +56,10 @@ impl Identity {
         self.scim_identity.as_ref()?.username.as_deref()
     }
 
+    pub(crate) fn is_of(&self, id: u64) -> bool {
+        self.user.as_ref().is_some_and(|linked| linked.database_id == Some(id))
+    }
+
     pub(crate) fn user(&self) -> Option<User> {
         let linked = self.user.as_ref()?;
         Some(User { id: linked.database_id?, login: linked.login.clone(), kind: "User".to_owned() })
@@ -135,14 +139,14 @@ impl Enterprise {
     }
 
     /// Who has this id, looked for among all: what takes a call a hundred users.
-    pub(crate) async fn by_id(&self, cx: &CallContext, id: u64) -> Result<Option<User>> {
+    pub(crate) async fn by_id(&self, cx: &CallContext, id: u64) -> Result<Option<Identity>> {
         let mut cursor = None::<String>;
         loop {
             let given = Map::from_iter([("cursor".to_owned(), cursor.clone().into())]);
             let found = self.identities(cx, &["first: 100, after: $cursor".to_owned()], given).await?;
             let Some(page) = found.into_iter().next() else { return Ok(None) };
-            if let Some(user) = page.edges.iter().filter_map(Identity::user).find(|user| user.id == id) {
-                return Ok(Some(user));
+            if let Some(identity) = page.edges.iter().find(|identity| identity.is_of(id)) {
+                return Ok(Some(identity.clone()));
             }
             match page.next().map(str::to_owned) {
                 Some(next) if cursor.as_ref() == Some(&next) => return Err(AdapterError::protocol("the list goes in circles")),

@@ -58,7 +58,7 @@ pub struct Scim {
 }
 
 impl Scim {
-    /// The service below the client's address. The client needs [`classify`](super::classify) as its classifier.
+    /// The service below the client's address. The client needs a classifier that knows its errors: [`classify`](super::classify), or the vendor's own.
     pub fn new(client: HttpClient, quirks: Quirks) -> Self {
         Self { client: client.header("accept", "application/scim+json, application/json"), quirks }
     }
@@ -90,7 +90,7 @@ impl Scim {
         list.all(cx, &self.paging()).await
     }
 
-    /// What filters call a key; none where they have no name for it.
+    /// What filters call a key; none where they do not know it.
     fn attribute(&self, key: Key) -> Option<&'static str> {
         match key {
             Key::UserName => Some("userName"),
@@ -100,7 +100,7 @@ impl Scim {
     }
 
     /// Asks for nobody under a key: whether the service takes a filter by it. Where it does not, an error says so; one that
-    /// passes over filters says nothing.
+    /// passes over filters says nothing. Nothing is asked where filters do not know the key.
     ///
     /// # Errors
     /// Those of [`page`](RequestBuilder::page).
