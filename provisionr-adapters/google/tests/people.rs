@@ -11,8 +11,8 @@ use provisionr_sdk::{
     Grant, LaneId, LaneReading, ListScope, Outcome, Page, PageRequest, Permit, Probe, ProfileDelta, Request, Resolution, Result, RetryHint, Scope, Secret,
     Source, Timestamp,
 };
-use provisionr_testkit::google::{GoogleFake, GroupsOfUser, MemberRole, NothingToShow};
-use provisionr_testkit::{Act, FakeClock, FakeServer, FakeSystem, Limit};
+use provisionr_testkit::google::{GoogleFake, GroupsOfUser, MemberRole, NothingToShow, TooManyAtOnce};
+use provisionr_testkit::{Act, FakeClock, FakeServer, FakeSystem, Fault, Limit};
 use serde_json::json;
 
 const SARAH: &str = "sarah@example.com";
@@ -437,6 +437,20 @@ async fn too_many_queries_are_told_apart_from_a_right_that_is_lacking() {
     assert_eq!((error.kind(), error.code()), (&ErrorKind::RateLimited("directory".into()), Some("userRateLimitExceeded")));
     tokio::time::advance(Duration::from_secs(60)).await;
     find().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_at_once_is_a_limit_too_in_both_of_its_forms() {
+    for (form, code) in [(TooManyAtOnce::QuotaExceeded, "quotaExceeded"), (TooManyAtOnce::RateLimitExceeded, "rateLimitExceeded")] {
+        let fake = GoogleFake::new().with_user(SARAH).with_settings(|settings| (settings.concurrency, settings.too_many_at_once) = (Some(2), form)).start();
+        fake.fault(Fault::late_answer(Duration::from_secs(5)).always());
+        let google = with_token(&fake);
+        let find = async || google.find_account(&cx(), &AccountQuery::by("email", SARAH)).await;
+        let (first, second, third) = tokio::join!(find(), find(), find());
+        assert!(first.is_ok() && second.is_ok());
+        let error = third.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (&ErrorKind::RateLimited("directory".into()), Some(code)));
+    }
 }
 
 #[tokio::test]

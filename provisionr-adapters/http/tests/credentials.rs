@@ -383,10 +383,8 @@ async fn a_scope_that_is_not_given_costs_no_other() {
     let narrowed = source(&["a", "b", "c"]);
     assert_eq!(narrowed.clone().given(), ["a", "b", "c"]);
     assert_eq!(narrowed.credential(&cx).await.unwrap().secret().expose(), "for a c");
-    assert_eq!(
-        (narrowed.given(), asked.lock().unwrap().clone()),
-        (vec!["a".to_owned(), "c".to_owned()], vec!["a b c", "a", "b", "c", "a c"].iter().map(|s| (*s).to_owned()).collect())
-    );
+    assert_eq!(narrowed.given(), ["a", "c"]);
+    assert_eq!(*asked.lock().unwrap(), ["a b c", "a", "b", "c", "a c"]);
     // One that is given whole is asked for once.
     asked.lock().unwrap().clear();
     source(&["a", "c"]).credential(&cx).await.unwrap();

@@ -19,7 +19,9 @@ use std::time::Duration;
 use provisionr_sdk::Access;
 use serde_json::{Value, json};
 
-pub use state::{GoogleGroup, GoogleMember, GoogleOrgUnit, GoogleSettings, GoogleUser, GroupsOfUser, MemberRole, MemberType, NothingToShow, RetryAfter};
+pub use state::{
+    GoogleGroup, GoogleMember, GoogleOrgUnit, GoogleSettings, GoogleUser, GroupsOfUser, MemberRole, MemberType, NothingToShow, RetryAfter, TooManyAtOnce,
+};
 
 use crate::fake::{self, Fake, FakeContext};
 use crate::limit::{Limit, Limits};
@@ -196,6 +198,13 @@ impl Fake for GoogleFake {
     }
 
     fn admit(&mut self, request: &FakeRequest, cx: &mut FakeContext) -> Result<(), FakeResponse> {
+        let settings = &self.customer.settings;
+        if settings.concurrency.is_some_and(|most| cx.at_once() > most) {
+            return Err(match settings.too_many_at_once {
+                TooManyAtOnce::QuotaExceeded => answer::error(403, "quotaExceeded", "Quota exceeded."),
+                TooManyAtOnce::RateLimitExceeded => answer::error(429, "rateLimitExceeded", "Rate Limit Exceeded"),
+            });
+        }
         if let Some(reading) = self.limits.count(request, cx.now()) {
             let (exceeded, pause) = (reading.exceeded, reading.reset.since(cx.now()));
             cx.set_limit(reading);

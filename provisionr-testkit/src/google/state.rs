@@ -38,6 +38,11 @@ pub struct GoogleSettings {
     pub groups_of_user: GroupsOfUser,
     /// Whether a throttled answer says how long to wait (`Retry-After`); it does not, for Google documents no such header.
     pub retry_after: RetryAfter,
+    /// How many requests are taken at once; any number, for Google names none. More are under way at once only while a fault delays answers.
+    pub concurrency: Option<usize>,
+    /// What one request too many at once answers; 403 `quotaExceeded`. Google has both
+    /// (<https://developers.google.com/workspace/admin/directory/v1/limits>).
+    pub too_many_at_once: TooManyAtOnce,
     /// The reason a 409 gives; `duplicate`. That one has been met, and Google documents none.
     pub duplicate_reason: String,
     /// What answers where there is nothing to show; nothing, with status 204. Google does not say.
@@ -47,6 +52,18 @@ pub struct GoogleSettings {
     pub undelete: Duration,
     /// Addresses of unmanaged personal accounts: a create with `resolveConflictAccount` invites them and answers 202, one without 409.
     pub unmanaged: BTreeSet<String>,
+}
+
+/// What one request too many at once answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TooManyAtOnce {
+    /// 403 `quotaExceeded`: of one kind.
+    #[default]
+    QuotaExceeded,
+    /// 429 `rateLimitExceeded`: of the whole account.
+    RateLimitExceeded,
 }
 
 /// What an answer is that has nothing to show.
@@ -96,6 +113,8 @@ impl Default for GoogleSettings {
             creation_completes: Duration::ZERO,
             groups_of_user: GroupsOfUser::default(),
             retry_after: RetryAfter::default(),
+            concurrency: None,
+            too_many_at_once: TooManyAtOnce::default(),
             duplicate_reason: "duplicate".to_owned(),
             nothing_to_show: NothingToShow::default(),
             undelete: Duration::from_secs(20 * 24 * 3600),
