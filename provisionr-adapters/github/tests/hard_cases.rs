@@ -142,6 +142,10 @@ async fn seats_caps_and_blocks_are_told_apart() {
     assert_eq!(kind(capped).await, (ErrorKind::QuotaExhausted, RetryHint::After(Duration::from_secs(3600))));
     let blocking = GithubFake::new().seeded(&json!({ "users": [{ "login": "sarah", "blocking": true }] })).start();
     assert_eq!(kind(blocking).await, (ErrorKind::Refused, RetryHint::Never));
+    // An outside collaborator takes a seat too.
+    let full = world().with_settings(|settings| settings.seats = Some(1)).start();
+    let error = granted(&full, &on(&full, "api", "read")).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::NoSeat("organization".to_owned()));
     let capped = world().with_settings(|settings| settings.repository_invitations_a_day = 0).start();
     let error = granted(&capped, &on(&capped, "api", "read")).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::QuotaExhausted);
@@ -513,6 +517,48 @@ async fn graphql_whose_hour_is_used_up_waits_for_the_next() {
     let error = github.observe(&cx(), &Account::new("7", AccountState::Active), &Scope::Only(vec![team])).await.unwrap_err();
     let RetryHint::After(pause) = error.hint() else { panic!("{error:?}") };
     assert!(*error.kind() == ErrorKind::RateLimited("graphql".into()) && pause > Duration::from_secs(1700), "{pause:?}");
+}
+
+/// Answers in the place of GitHub: a person, and what a query and a change are answered.
+fn scripted(graphql: Value, put: Value) -> Github {
+    let http = MemoryTransport::new(move |request| {
+        let body = match (request.method().as_str(), request.uri().path()) {
+            ("PUT", _) => put.to_string(),
+            (_, "/graphql") => graphql.to_string(),
+            (_, path) if path.ends_with("/invitations") => json!([{ "id": 9, "invitee": null, "permissions": "read" }]).to_string(),
+            _ => json!({ "id": 7, "login": "sarah", "type": "User" }).to_string(),
+        };
+        http::Response::new(body.into())
+    });
+    config().connect("github", &http).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_was_not_given_is_not_reported_as_given() {
+    let none = json!({ "edges": [] });
+    let team = json!({ "__typename": "Team", "id": "T_1", "slug": "platform", "organization": { "login": "company" }, "immediate": none, "below": none,
+                       "invitations": none });
+    let answers = json!({ "data": { "nodes": [team] } });
+    let give = |role: &str| {
+        let wanted = Entitlement::new("add_to_team", "T_1").with_role(role);
+        Request::new("s-1", AccountQuery::known("7"), Change::Grant(wanted), "k-1").with_account(Account::new("7", AccountState::Active))
+    };
+    let left_at = |role: &str| scripted(answers.clone(), json!({ "state": "active", "role": role }));
+    let error = left_at("member").apply(&cx(), &give("maintainer")).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (&ErrorKind::Refused, provisionr_sdk::Effect::Unknown));
+    // Owners are maintainers whatever they were made.
+    applied(left_at("maintainer").apply(&cx(), &give("member")).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_tells_nobody_is_an_error_or_a_gap() {
+    let repository = |edges: Value| json!({ "data": { "node": { "name": "api", "collaborators": { "edges": edges } } } });
+    let scope = ListScope::Target("grant_repository".into(), "R_1".into());
+    let strange = repository(json!([{ "node": { "databaseId": null }, "permissionSources": [] }]));
+    let error = scripted(strange, json!({})).list_grants(&cx(), &scope, &PageRequest::first()).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Protocol);
+    let listed = scripted(repository(json!([])), json!({})).list_grants(&cx(), &scope, &PageRequest::first()).await.unwrap();
+    assert!(matches!(listed.completeness, Completeness::Incomplete(_)));
 }
 
 #[tokio::test(start_paused = true)]
