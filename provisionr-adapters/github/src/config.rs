@@ -187,7 +187,8 @@ fn descriptor(system: SystemName, synced_teams: bool) -> Descriptor {
         .role("maintainer", Level::Maintain)
         .default_role("member")
         .after(ADD_TO_ORG)
-        .granting(ChangeFacts::set().calls(API, 1 + more).calls(GRAPHQL, 1).calls(CONTENT, 1))
+        // Who is not in the organization is invited into it.
+        .granting(ChangeFacts::set().mails().calls(API, 1 + more).calls(GRAPHQL, 1).calls(CONTENT, 1))
         .revoking(ChangeFacts::set().calls(API, 1 + more).calls(GRAPHQL, 1).calls(REMOVAL, 1))
         .scope(MEMBERS);
     let repository = Kind::per_target::<RepositoryAccess>(GRANT_REPOSITORY)

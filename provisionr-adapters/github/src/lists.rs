@@ -288,12 +288,16 @@ impl Github {
         for edge in &collaborators.edges {
             items.extend(collaborator_grants(target.as_str(), edge)?.into_iter().filter(|grant| grant.source == Source::Direct));
         }
-        let next = collaborators.next().map(Cursor::from);
+        let (next, mut unknown) = (collaborators.next().map(Cursor::from), false);
         if next.is_none() {
             for invitation in self.repository_invitations(cx, &repository.name).await? {
-                items.extend(invitation.invitee.as_ref().map(|invitee| invitation_grant(target.as_str(), invitee.id, &invitation)));
+                match &invitation.invitee {
+                    Some(invitee) => items.push(invitation_grant(target.as_str(), invitee.id, &invitation)),
+                    None => unknown = true,
+                }
             }
         }
-        Ok(Page::new(items, next))
+        let page = Page::new(items, next);
+        Ok(if unknown { page.incomplete(UNKNOWN) } else { page })
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn collaborator_grants(repository: &str, edge: &CollaboratorEdge) -> 
     let Some(sources) = &edge.permission_sources else {
         return Err(AdapterError::permission_denied("where access to a repository comes from is not to be seen: it takes an owner"));
     };
-    let user = edge.node.database_id.map(|id| id.to_string()).unwrap_or_default();
+    let user = edge.node.database_id.ok_or_else(|| AdapterError::protocol("a collaborator has no id"))?.to_string();
     let grants = sources.iter().map(|source| {
         let grant = Grant::direct(user.clone(), entitlement(GRANT_REPOSITORY, repository, &role_of(source)));
         match (source.source.kind.as_str(), &source.source.id) {

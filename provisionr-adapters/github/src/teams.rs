@@ -130,6 +130,10 @@ impl Github {
             Err(error) => return Err(self.why_not_team(cx, &team.slug, error).await),
         };
         let now: Shown = answer.json()?;
+        // Owners show as maintainers whatever they were made.
+        if now.role != role && now.role != "maintainer" {
+            return Err(answer.maybe_done(AdapterError::refused(format!("GitHub left the role at `{}`", now.role))));
+        }
         let receipt = receipt.with_request_id(answer.request_id());
         let grant = Grant::direct(user.id.to_string(), wanted.clone());
         if now.state == "pending" {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::adapter::Salesforce;
 use crate::api::{MOST_QUERIES, Person, read};
-use crate::errors::DUPLICATE_USERNAME;
+use crate::errors::{DUPLICATE_USERNAME, DUPLICATE_VALUE};
 use crate::grants::id_of;
 use crate::kinds::PROFILE;
 use crate::wire::{Saved, User, UserLogin};
@@ -109,7 +109,7 @@ impl Salesforce {
             fields.entry(field).or_insert_with(|| value.into());
         }
         fields.extend([("ProfileId".to_owned(), profile.into()), ("IsActive".to_owned(), true.into())]);
-        let answer = self.client.post(path!["sobjects", "User"]).json(&fields).send(cx).await?;
+        let answer = self.client.post(path!["sobjects", "User"]).json(&fields).send(cx).await.map_err(taken)?;
         let saved: Saved = answer.json()?;
         let Some(id) = saved.id.filter(|_| saved.success) else { return Err(answer.unreadable("the user is said to be created, and has no id")) };
         let mut account = Account::new(id, AccountState::Active).with_login(login);
@@ -138,7 +138,7 @@ impl Salesforce {
         if changed.is_empty() {
             return Ok(Outcome::Unchanged(receipt.with_account(before)));
         }
-        self.set(cx, "User", before.id.as_str(), &Value::Object(changed.clone())).await?;
+        self.set(cx, "User", before.id.as_str(), &Value::Object(changed.clone())).await.map_err(taken)?;
         let after = self.person_or_gone(cx, before.id.as_str(), &[], None).await.map_err(AdapterError::effect_unknown)?;
         let after = self.account(&after);
         let unconfirmed = changed.get("Email").is_some_and(|wanted| after.profile.get("Email") != Some(wanted));
@@ -201,6 +201,11 @@ impl Salesforce {
             _ => Ok(probe),
         }
     }
+}
+
+/// A value of a user that is another's already, a federation id, is so at the next attempt too.
+fn taken(error: AdapterError) -> AdapterError {
+    if error.code() == Some(DUPLICATE_VALUE) { error.with_hint(RetryHint::Never) } else { error }
 }
 
 /// Takes a user that is there. One that somebody has switched off is not woken by the way.

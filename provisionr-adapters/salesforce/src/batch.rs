@@ -13,7 +13,7 @@ use crate::errors::{DUPLICATE_VALUE, may_be_gone, of_part, still_there};
 use crate::grants::{id_of, no_target};
 use crate::kinds::{Held, What, record, same_id, until};
 use crate::soql::{Soql, is_id};
-use crate::wire::{Row, Saved};
+use crate::wire::{Row, Saved, UserLogin};
 
 /// Records of a collection.
 pub(crate) const MOST_RECORDS: usize = 200;
@@ -31,12 +31,16 @@ impl Salesforce {
         let ids = requests.iter().filter_map(|request| request.account.as_ref()).map(|account| account.id.as_str()).filter(|id| is_id(id));
         let ids: BTreeSet<&str> = ids.collect();
         let (mut outcomes, mut left) = (BatchOutcome::new(), Vec::new());
+        let targets: BTreeSet<&str> = requests.iter().filter_map(|request| id_of(request.change.entitlement()?).ok()).collect();
         let (mut active, mut rows) = (Vec::new(), Vec::new());
-        if !ids.is_empty() {
+        if !ids.is_empty() && !targets.is_empty() {
             let users = Soql::select(&["Id"], "User").yes("IsActive").among("Id", ids.iter().copied());
-            let queries: Vec<Soql> = [users].into_iter().chain(what.rows(ids.iter().copied())).collect();
+            let frozen = UserLogin::query().yes("IsFrozen").among("UserId", ids.iter().copied());
+            let queries: Vec<Soql> = [users, frozen].into_iter().chain(what.rows_on(ids.iter().copied(), targets)).collect();
             let mut told = self.together(cx, &queries).await?.into_iter();
             active = told.next().unwrap_or_default();
+            let frozen = read::<UserLogin>(told.next())?;
+            active.retain(|user| user.get("Id").and_then(Value::as_str).is_some_and(|id| !frozen.iter().any(|login| same_id(&login.user_id, id))));
             rows = read::<Row>(told.next())?;
         }
         for request in requests {
@@ -134,7 +138,7 @@ fn begin(what: &What, verb: Verb, request: &Request, active: &[Value], rows: &[R
         return Ok(Begun::Left(Some(row.id.clone()), Receipt::new().before_grant(before)));
     }
     if !active.iter().any(|user| user.get("Id").and_then(Value::as_str).is_some_and(|id| same_id(id, account.id.as_str()))) {
-        return Err(AdapterError::conflict("the account is not there, or is deactivated").with_hint(RetryHint::Replan));
+        return Err(AdapterError::conflict("the account is not there, or is deactivated or frozen").with_hint(RetryHint::Replan));
     }
     let given = Grant::direct(account.id.clone(), entitlement.clone());
     let receipt = Receipt::new().with_grant(given.clone());

@@ -297,6 +297,7 @@ fn accounts(config: &SalesforceConfig) -> AccountFacts {
         .moved(ChangeFacts::set().calls(LANE, 2))
         .logged_out(ChangeFacts::set().calls(LANE, 2))
         .found_with(LANE, 1)
+        .scope(USERS)
         .transition(Transition::new([Active], Frozen))
         .transition(Transition::new([Frozen, Deactivated], Active))
         .transition(Transition::new([Active, Frozen], Deactivated).frees("the user licence"))

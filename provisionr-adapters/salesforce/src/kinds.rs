@@ -146,6 +146,12 @@ impl What {
         Some(self.select()?.among(holder, users))
     }
 
+    /// Those on these targets; as ever, each row tells which kind it is of.
+    pub(crate) fn rows_on<'u>(&self, users: impl IntoIterator<Item = &'u str>, targets: impl IntoIterator<Item = &'u str>) -> Option<Soql> {
+        let Held::Row { target, .. } = self.held else { return None };
+        Some(self.rows(users)?.among(target, targets))
+    }
+
     /// What shows all grants of the kind, with its fields for whom and for what.
     pub(crate) fn sweep(&self) -> (Soql, &'static str, &'static str) {
         match self.held {

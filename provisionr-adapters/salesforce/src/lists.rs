@@ -4,9 +4,10 @@ use provisionr_sdk::{Account, AdapterError, CallContext, Entitlement, Grant, Lis
 use serde_json::Value;
 
 use crate::adapter::Salesforce;
-use crate::api::read;
+use crate::api::{MOST_QUERIES, read};
+use crate::batch::MOST_RECORDS;
 use crate::kinds::{Held, What};
-use crate::soql::is_id;
+use crate::soql::{Soql, is_id};
 use crate::wire::{Row, User, UserLogin};
 
 fn named(record: &Value, field: &str) -> Option<Target> {
@@ -24,6 +25,10 @@ impl Salesforce {
             what.names.map(|field| Resolved::among(names, &records.iter().filter_map(|record| named(record, field)).collect::<Vec<_>>()));
         let either = |(label, api): (Resolved, Resolved)| match (&label.resolution, &api.resolution) {
             (Resolution::None(_), Resolution::One(_) | Resolution::Several(_)) => api,
+            // The label of one is the API name of another: whose it is meant to be nobody knows.
+            (Resolution::One(one), Resolution::One(other)) if one.id != other.id => {
+                Resolved { resolution: Resolution::Several(vec![one.clone(), other.clone()]), ..label }
+            }
             _ => label,
         };
         Ok(by_label.into_iter().zip(by_api_name).map(either).collect())
@@ -36,10 +41,18 @@ impl Salesforce {
         Ok(Page { items: items.collect::<Result<_>>()?, next, completeness })
     }
 
-    /// A page of users, and all who are frozen: few at any time, and never more calls than pages.
+    /// A page of users, and who of them is frozen. Nobody thaws whom they have switched off, so that those who were ever frozen grow
+    /// with the years: only active ones are asked about.
     pub(crate) async fn user_page(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
         let users = self.page::<User>(cx, &self.users(), page).await?;
-        let frozen: Vec<UserLogin> = self.all(cx, &UserLogin::query().yes("IsFrozen")).await?;
+        let active: Vec<&str> = users.items.iter().filter(|user| user.is_active).map(|user| user.id.as_str()).collect();
+        let queries: Vec<Soql> = active.chunks(MOST_RECORDS).map(|some| UserLogin::query().yes("IsFrozen").among("UserId", some.iter().copied())).collect();
+        let mut frozen = Vec::new();
+        for queries in queries.chunks(MOST_QUERIES) {
+            for records in self.together(cx, queries).await? {
+                frozen.extend(read::<UserLogin>(Some(records))?);
+            }
+        }
         Ok(users.map(|user| self.account_among(&user, &frozen)))
     }
 
@@ -58,7 +71,8 @@ impl Salesforce {
         let items = match what.held {
             Held::Field(field) => {
                 let grant = |user: &Value| Some(Grant::direct(user.get("Id")?.as_str()?, Entitlement::new(what.name, user.get(field)?.as_str()?)));
-                items.iter().filter_map(grant).collect()
+                let strange = || AdapterError::protocol(format!("a user has no id or no {field}"));
+                items.iter().map(|user| grant(user).ok_or_else(strange)).collect::<Result<_>>()?
             }
             // Groups are members of groups too.
             Held::Row { .. } => read::<Row>(Some(items))?.iter().filter(|row| row.holder.starts_with(USER)).filter_map(|row| what.grant(row)).collect(),

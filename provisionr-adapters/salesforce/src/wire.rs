@@ -36,6 +36,7 @@ impl User {
             _ => AccountState::Active,
         };
         let kind = match self.user_type.as_deref() {
+            Some("AutomatedProcess" | "CloudIntegrationUser") => AccountKind::Service,
             Some("Guest") => AccountKind::Guest,
             Some("PowerPartner" | "PowerCustomerSuccess" | "CustomerSuccess" | "CspLitePortal") => AccountKind::External,
             _ => AccountKind::Unknown,

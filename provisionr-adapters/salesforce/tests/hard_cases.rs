@@ -7,8 +7,9 @@ use http::Response;
 use provisionr_http::{MemoryTransport, Sent, TransportError, TransportFailure};
 use provisionr_salesforce::{Salesforce, SalesforceConfig, Settings};
 use provisionr_sdk::{
-    Account, AccountQuery, AccountState, Adapter, Before, Call, CallContext, CallGate, Cardinality, Change, Effect, Entitlement, ErrorKind, Expect, Found,
-    Grant, LaneId, LaneReading, Missing, OnCreate, Outcome, PageRequest, Permit, Request, Result, RetryHint, Scope, Secret, Suspension, Timestamp,
+    Account, AccountKind, AccountQuery, AccountState, Adapter, Before, Call, CallContext, CallGate, Cardinality, Change, Effect, Entitlement, ErrorKind,
+    Expect, Found, Grant, LaneId, LaneReading, Missing, OnCreate, Outcome, PageRequest, Permit, Request, Result, RetryHint, Scope, Secret, Suspension,
+    Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -278,14 +279,14 @@ async fn a_collection_is_read_row_by_row() {
     let other = Request::new("s-2", AccountQuery::known(second), Change::Grant(set()), "k-2").with_account(Account::new(second, AccountState::Active));
     let requests = [request(Change::Grant(set())), other];
     let write = "POST /composite/sobjects";
-    let script = Script::new([(LOOK, 200, parts(&[users.clone(), json!([])])), (write, 200, results)]);
+    let script = Script::new([(LOOK, 200, parts(&[users.clone(), json!([]), json!([])])), (write, 200, results)]);
     let outcomes = script.salesforce.apply_batch(&CallContext::unlimited(), &requests).await.unwrap();
     let errors: Vec<_> = outcomes.values().map(|outcome| outcome.as_ref().unwrap_err()).map(|error| (error.kind(), error.hint(), error.effect())).collect();
     assert_eq!(errors, [(&ErrorKind::Conflict, RetryHint::Backoff, Effect::None), (&ErrorKind::Conflict, RetryHint::Alone, Effect::None)]);
     let sent = script.bodies.lock().unwrap()[1].clone();
     assert_eq!((&sent["allOrNone"], &sent["records"][1]["attributes"]["type"]), (&json!(false), &json!("PermissionSetAssignment")));
     // Fewer results than records: nothing can be told of any.
-    let script = Script::new([(LOOK, 200, parts(&[users, json!([])])), (write, 200, json!([{ "id": "0Pa", "success": true, "errors": [] }]))]);
+    let script = Script::new([(LOOK, 200, parts(&[users, json!([]), json!([])])), (write, 200, json!([{ "id": "0Pa", "success": true, "errors": [] }]))]);
     let error = script.salesforce.apply_batch(&CallContext::unlimited(), &requests).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (&ErrorKind::Protocol, Effect::Unknown));
 }
@@ -319,7 +320,7 @@ async fn rows_of_a_collection_that_may_be_gone_are_looked_at_in_one_call() {
     let both = "IN ('0PaDn0000000001AAA', '0PaDn0000000002AAA')";
     let again: &'static str = format!("GET /query?q=SELECT Id FROM PermissionSetAssignment WHERE Id {both}").leak();
     let script = Script::new([
-        (LOOK, 200, parts(&[json!([{ "Id": USER }, { "Id": second }]), json!([row(), other_row])])),
+        (LOOK, 200, parts(&[json!([{ "Id": USER }, { "Id": second }]), json!([]), json!([row(), other_row])])),
         ("DELETE /composite/sobjects?ids=0PaDn0000000001AAA,0PaDn0000000002AAA&allOrNone=false", 200, json!([gone, gone])),
         (again, 200, found(&json!([{ "Id": "0PaDn0000000002AAA" }]))),
     ]);
@@ -399,6 +400,26 @@ async fn every_answer_tells_what_is_left_of_the_quota() {
     // What is used up pauses the whole lane.
     let pause = LaneReading { pause: Some(std::time::Duration::from_secs(300)), ..LaneReading::default() };
     assert_eq!(*ear.0.lock().unwrap(), [("api".into(), reading), ("api".into(), reading), ("api".into(), pause)]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_malformed_is_an_error_and_not_left_out() {
+    let asked = "GET /query?q=SELECT Id, UserRoleId FROM User WHERE UserRoleId != null";
+    let script = Script::new([(asked, 200, found(&json!([{ "Id": USER, "UserRoleId": 7 }])))]);
+    let scope = provisionr_sdk::ListScope::Kind("assign_role".into());
+    let error = script.salesforce.list_grants(&CallContext::unlimited(), &scope, &PageRequest::first()).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Protocol);
+}
+
+#[tokio::test]
+async fn programs_are_told_apart_from_people() {
+    for (kind, wanted) in [("AutomatedProcess", AccountKind::Service), ("CloudIntegrationUser", AccountKind::Service), ("Standard", AccountKind::Unknown)] {
+        let mut user = user(true);
+        user[0]["UserType"] = kind.into();
+        let script = Script::new([(LOOK, 200, parts(&[user, json!([])]))]);
+        let found = script.salesforce.find_account(&CallContext::unlimited(), &AccountQuery::known(USER)).await.unwrap().one().unwrap();
+        assert_eq!(found.kind, wanted, "{kind}");
+    }
 }
 
 #[tokio::test]

@@ -279,6 +279,42 @@ async fn targets_go_by_label_and_by_api_name_and_no_name_is_a_query() {
         })
         .collect();
     assert_eq!(ids, ["CPQ User", "SBQQ_CPQ", "O'Neil \\ Team", "CPQ User", ""]);
+    // A label that is the API name of another names neither.
+    let two = json!({ "permission_sets": [{ "label": "Sales", "name": "Sales_A" }, { "label": "Sales Two", "name": "Sales" }] });
+    let fake = SalesforceFake::new().seeded(&two).start();
+    let resolved = adapter(&fake).resolve(&cx(), &"assign_permission_set".into(), &["Sales".into(), "Sales Two".into()]).await.unwrap();
+    assert!(matches!(&resolved[0].resolution, Resolution::Several(two) if two.len() == 2));
+    assert!(matches!(&resolved[1].resolution, Resolution::One(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_federation_id_that_is_anothers_is_not_asked_for_again() {
+    let other = json!({ "users": [{ "username": "other@company.com", "fields": { "FederationIdentifier": "emp-7" } }] });
+    let fake = SalesforceFake::new().with_user(SARAH).seeded(&other).start();
+    let delta = [("FederationIdentifier".to_owned(), Some("emp-7".into()))].into();
+    let update = on(&fake, SARAH, Change::UpdateAccount(ProfileDelta(delta)));
+    let mut create = ensure(spec(&fake, &["new@company.com"]).with("FederationIdentifier", "emp-7"));
+    create.who = AccountQuery::by("email", "new@company.com");
+    for request in [update, create] {
+        let error = adapter(&fake).apply(&cx(), &request).await.unwrap_err();
+        assert_eq!((error.kind(), error.code(), error.hint()), (&ErrorKind::Conflict, Some("DUPLICATE_VALUE"), RetryHint::Never));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_frozen_before_being_switched_off_costs_no_sweep_anything() {
+    let fake = SalesforceFake::without_users().with_settings(|settings| settings.page_size = 200).start();
+    let users = |state: &str| -> Vec<Value> { (0..300).map(|number| json!({ "username": format!("{state}{number}@company.com"), "state": state })).collect() };
+    fake.seed(&json!({ "users": users("frozen") })).unwrap();
+    for number in 0..300 {
+        act(&fake, "set_state", json!({ "user": format!("frozen{number}@company.com"), "state": "inactive" }));
+    }
+    fake.seed(&json!({ "users": users("active") })).unwrap();
+    let salesforce = config().access_token(Secret::new(SalesforceFake::TOKEN)).connect("salesforce", &fake.transport()).unwrap();
+    let cx = cx();
+    assert_eq!(sweep(async |page| salesforce.list_accounts(&cx, &page).await).await.unwrap(), 600);
+    // Three pages, in two of which somebody is active.
+    assert_eq!(calls(&fake), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -492,19 +528,22 @@ async fn two_hundred_people_are_one_look_and_one_write_and_no_row_sinks_another(
     let sales = Entitlement::new("add_to_public_group", fake.id("Group", "Sales").unwrap());
     act(&fake, "add_to_group", json!({ "user": users[0], "group": "Sales" }));
     act(&fake, "set_state", json!({ "user": users[1], "state": "inactive" }));
+    act(&fake, "set_state", json!({ "user": users[3], "state": "frozen" }));
     let mut requests = batch(&fake, &users, || Change::Grant(sales.clone()));
     requests[2].change = Change::Grant(Entitlement::new("add_to_public_group", "00GDn0000099999IAA"));
     let outcomes = salesforce.apply_batch(&cx(), &requests).await.unwrap();
     let outcome = |at: usize| &outcomes[&requests[at].key];
-    assert_eq!((outcomes.len(), calls(&fake), fake.effects("member.added")), (200, 2, 197));
+    assert_eq!((outcomes.len(), calls(&fake), fake.effects("member.added")), (200, 2, 196));
     assert!(matches!(outcome(0), Ok(Outcome::Unchanged(_))));
     assert!(matches!(outcome(1), Err(error) if error.hint() == RetryHint::Replan));
     assert!(matches!(outcome(2), Err(error) if matches!(error.kind(), ErrorKind::NotFound(_)) && error.effect() == Effect::None));
-    assert!((3..200).all(|at| matches!(outcome(at), Ok(Outcome::Applied(_)))));
+    // One alone would be refused them as well.
+    assert!(matches!(outcome(3), Err(error) if error.hint() == RetryHint::Replan));
+    assert!((4..200).all(|at| matches!(outcome(at), Ok(Outcome::Applied(_)))));
     let requests = batch(&fake, &users, || Change::Revoke(sales.clone()));
     let outcomes = salesforce.apply_batch(&cx(), &requests).await.unwrap();
     let applied = outcomes.values().filter(|outcome| matches!(outcome, Ok(Outcome::Applied(_)))).count();
-    assert_eq!((applied, outcomes.len(), calls(&fake), fake.effects("member.removed")), (198, 200, 4, 198));
+    assert_eq!((applied, outcomes.len(), calls(&fake), fake.effects("member.removed")), (197, 200, 4, 197));
     let refused = async |requests: &[Request]| salesforce.apply_batch(&cx(), requests).await.unwrap_err().kind().clone();
     let mut mixed = batch(&fake, &users[..2], || Change::Grant(sales.clone()));
     mixed[1].change = Change::Revoke(sales.clone());

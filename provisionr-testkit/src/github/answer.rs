@@ -100,7 +100,7 @@ pub(super) fn full_organization(org: &Org, cx: &FakeContext) -> Value {
         }
     }
     if let Some(seats) = org.settings.seats {
-        put(&mut shown, "plan", json!({ "name": "team", "space": 976_562_499, "private_repos": 999_999, "filled_seats": org.members.len(), "seats": seats }));
+        put(&mut shown, "plan", json!({ "name": "team", "space": 976_562_499, "private_repos": 999_999, "filled_seats": org.seats().len(), "seats": seats }));
     }
     shown
 }

@@ -29,20 +29,25 @@ impl GithubFake {
         if user.blocking {
             return Err(invalid("User is blocking this organization", "unprocessable", "user"));
         }
-        let open = self.org.invitations.values().filter(|invitation| invitation.failed.is_none());
-        if self.org.settings.seats.is_some_and(|seats| self.org.members.len() + open.count() >= seats) {
-            let text = "You must purchase at least one more seat to add this user as a member.";
-            let errors = json!([{ "resource": "Membership", "code": "no_seat", "field": "user" }]);
-            return Err(FakeResponse::json(
-                422,
-                &json!({ "message": text, "errors": errors, "documentation_url": "https://docs.github.com/rest", "status": "422" }),
-            ));
-        }
+        self.has_seat(user.id)?;
         let day = cx.now() - Duration::from_secs(86_400);
         if self.sent.iter().filter(|at| **at > day).count() >= self.org.settings.invitations_a_day {
             return Err(invalid("Over invitation rate limit", "unprocessable", "user"));
         }
         Ok(())
+    }
+
+    /// Members take one, and outside collaborators of private repositories, as all are here; who is invited takes it already.
+    /// <https://docs.github.com/billing/reference/github-license-users>
+    pub(super) fn has_seat(&self, user: u64) -> Result<(), FakeResponse> {
+        let taken = self.org.seats();
+        if taken.contains(&user) || self.org.settings.seats.is_none_or(|seats| taken.len() < seats) {
+            return Ok(());
+        }
+        let text = "You must purchase at least one more seat to add this user as a member.";
+        let errors = json!([{ "resource": "Membership", "code": "no_seat", "field": "user" }]);
+        let body = json!({ "message": text, "errors": errors, "documentation_url": "https://docs.github.com/rest", "status": "422" });
+        Err(FakeResponse::json(422, &body))
     }
 
     pub(super) fn invite(&mut self, user: u64, role: &str, teams: BTreeMap<u64, String>, cx: &mut FakeContext) {

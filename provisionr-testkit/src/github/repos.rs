@@ -115,6 +115,7 @@ fn invite(fake: &mut GithubFake, repository: &GithubRepository, user: &GithubUse
     if open.is_none() && repository.sent.iter().filter(|at| **at > day).count() >= fake.org.settings.repository_invitations_a_day {
         return Err(invalid("Over invitation rate limit", "unprocessable", "user"));
     }
+    fake.has_seat(user.id)?;
     let id = open.unwrap_or_else(|| fake.org.id());
     let here = fake.org.repositories.get_mut(&repository.id).ok_or_else(not_found)?;
     match here.invitations.insert(id, (user.id, role.to_owned(), cx.now())) {

@@ -212,6 +212,13 @@ impl Org {
         self.invitations.values().find(|invitation| invitation.user == Some(user) && invitation.failed.is_none())
     }
 
+    /// Who takes a seat.
+    pub(super) fn seats(&self) -> BTreeSet<u64> {
+        let invited = self.invitations.values().filter(|one| one.failed.is_none()).filter_map(|one| one.user);
+        let outside = self.repositories.values().flat_map(|one| one.direct.keys().copied().chain(one.invitations.values().map(|(who, ..)| *who)));
+        self.members.keys().copied().chain(invited).chain(outside).collect()
+    }
+
     pub(super) fn is_admin(&self, user: u64) -> bool {
         self.members.get(&user).is_some_and(|member| member.role == "admin")
     }
