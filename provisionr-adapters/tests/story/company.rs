@@ -146,9 +146,10 @@ impl Company {
 /// Drives until nothing is due, again and again for so long.
 pub async fn pass(access: &Provisioner, time: Duration) {
     let end = tokio::time::Instant::now() + time;
+    let step = (time / 500).clamp(Duration::from_secs(5), Duration::from_secs(3600));
     while tokio::time::Instant::now() < end {
         access.driver().run_until_idle().await.unwrap();
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(step).await;
     }
     access.driver().run_until_idle().await.unwrap();
 }
