@@ -1,7 +1,7 @@
 //! A vendor's own description of its API, and what was exchanged held against it.
 //!
 //! A [`Description`] reads an OpenAPI 3.0 document, a Google discovery document or a service model of AWS, and says of an
-//! [`Exchange`](crate::Exchange) what in it nobody described: the path, a parameter, the content type, a field of a body, a status.
+//! [`Exchange`] what in it nobody described: the path, a parameter, the content type, a field of a body, a status.
 //! The conformance suite does so with all that is exchanged in each of its cases, when the harness
 //! [has a description](crate::conformance::Harness::description).
 //!
