@@ -167,6 +167,15 @@ async fn a_fake_behind_a_gateway_is_reached_as_the_systems_file_says() {
 }
 
 #[tokio::test]
+async fn a_fake_below_a_path_is_reached_as_the_systems_file_says() {
+    let fakes = Program::start("scim:\n  users: [{ userName: a@x.com }]\n", &["scim=0"]);
+    let adapters = Systems::parse("systems.yaml", &fakes.systems).unwrap().connect(&ReqwestTransport::without_tls().unwrap()).unwrap();
+    let found = adapters[0].find_account(&CallContext::unlimited(), &AccountQuery::by("user_name", "a@x.com")).await.unwrap();
+    assert!(matches!(found, Found::One(_)), "{found:?}");
+    assert!(adapters[0].check(&CallContext::unlimited()).await.unwrap().lacking.is_empty());
+}
+
+#[tokio::test]
 async fn a_type_with_settings_of_its_own_has_them_in_the_systems_file() {
     let fakes = Program::start("aws:\n  users: [{ user_name: a@x.com }]\n", &["aws=0"]);
     let adapters = Systems::parse("systems.yaml", &fakes.systems).unwrap().connect(&ReqwestTransport::without_tls().unwrap()).unwrap();

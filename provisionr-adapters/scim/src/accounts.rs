@@ -73,7 +73,7 @@ impl ScimService {
             };
             // What is taken is not said: the name, or whatever else the service holds to be unique.
             match self.scim.find_users(cx, Key::UserName, login).await?.pop() {
-                Some(user) if same_person(&request.who, &user) => return take(self.account(&user)),
+                Some(user) if same_person(&request.who, spec, &user) => return take(self.account(&user)),
                 Some(_) => {}
                 None => match self.find(cx, &request.who).await?.at_most_one()? {
                     Some(account) => return take(account),
@@ -158,11 +158,14 @@ fn take(account: Account) -> Result<Outcome> {
     Ok(Outcome::Unchanged(Receipt::new().before_account(account.clone()).with_account(account)))
 }
 
-/// Whether the person who has a user name is the one who is meant. An id from outside that differs outweighs an address that fits:
-/// addresses are given to the next person, numbers are not.
-fn same_person(who: &AccountQuery, user: &User) -> bool {
-    if let (Some(wanted), Some(held)) = (who.key(Key::ExternalId.name()), user.external_id()) {
-        return wanted == held;
+/// Whether the person who has a user name is the one who is meant. An id from outside that differs, from the one they are looked for by and
+/// from the one they would be given, outweighs an address that fits: addresses are given to the next person, numbers are not.
+fn same_person(who: &AccountQuery, spec: &AccountSpec, user: &User) -> bool {
+    let wanted = [who.key(Key::ExternalId.name()), spec.profile.get("externalId").and_then(Value::as_str)];
+    if let Some(held) = user.external_id()
+        && wanted.iter().any(Option::is_some)
+    {
+        return wanted.contains(&Some(held));
     }
     let is = |key: &provisionr_sdk::IdentityKey| match Key::named(&key.name) {
         Some(Key::UserName) => user.user_name().is_some_and(|name| name.eq_ignore_ascii_case(&key.value)),

@@ -88,6 +88,10 @@ async fn a_name_that_is_taken_is_passed_over_unless_it_is_the_same_person() {
     assert_eq!(fake.effects("user.created"), 1);
     let error = wiki.apply(&cx(), &joining(&["sarah"], AccountQuery::by("external_id", "E2"))).await.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (&ErrorKind::Conflict, Effect::None));
+    // She herself: the answer of an earlier create was lost, and nobody but the id she was given tells.
+    let fake = ScimFake::new().seeded(&json!({ "users": [{ "userName": "sarah", "externalId": "E1" }] })).start();
+    let found = plain(&fake).apply(&cx(), &joining(&["sarah", "sarah2"], AccountQuery::by("external_id", "emp_0789"))).await.unwrap();
+    assert!(matches!(found, Outcome::Unchanged(_)), "{found:?}");
     // She herself, made by somebody else between the search and the create.
     let fake = ScimFake::new().start();
     let rival = Act::new("create_user", json!({ "userName": "sarah", "externalId": "E1", "email": SARAH }));
