@@ -158,7 +158,7 @@ async fn the_scopes_that_are_declared_are_enough() {
     google.apply(&cx(), &on(&fake, Change::SetState(AccountState::Suspended))).await.unwrap();
     google.apply(&cx(), &on(&fake, Change::EndSessions)).await.unwrap();
     google.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap();
-    // And what the kinds do not say they need they do not need.
+    // And each is needed by something.
     for missing in of("add_to_group") {
         let rest: Vec<&str> = of("add_to_group").into_iter().filter(|scope| *scope != missing).collect();
         let error = with(&rest).list_grants(&cx(), &ListScope::Kind("add_to_group".into()), &PageRequest::first()).await;
