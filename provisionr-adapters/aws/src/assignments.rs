@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::adapter::IdentityCenter;
 use crate::client::look_sso;
 use crate::errors::is_conflict;
-use crate::jobs::{Started, Way, wait};
+use crate::jobs::{Started, Way, Work, wait};
 use crate::wire::{PermissionSet, Row, is_id, is_permission_set};
 
 pub(crate) const ASSIGN_PERMISSION_SET: &str = "assign_permission_set";
@@ -121,8 +121,9 @@ impl IdentityCenter {
     /// seen by this one.
     async fn settled(&self, cx: &CallContext, contrary: Way, assignment: &Assignment) -> Result<(Option<Grant>, Vec<Grant>)> {
         match self.running(cx, contrary, assignment).await? {
-            Some(_) => Err(AdapterError::not_ready("AWS is still at work on this assignment, and on the contrary of what is wanted")),
-            None => self.held(cx, assignment).await,
+            Work::In(_) => Err(AdapterError::not_ready("AWS is still at work on this assignment, and on the contrary of what is wanted")),
+            Work::Untold => Err(AdapterError::not_ready("AWS may be at work on the contrary of what is wanted: the keys may not look at jobs")),
+            Work::None => self.held(cx, assignment).await,
         }
     }
 
@@ -131,7 +132,7 @@ impl IdentityCenter {
         match self.client.call(cx, way.start(), assignment.body()).await {
             Ok(answer) => way.started(&answer),
             Err(error) if is_conflict(&error) => match self.running(cx, way, assignment).await {
-                Ok(Some(job)) => Ok(Started::Working(job.request_id, None)),
+                Ok(Work::In(job)) => Ok(Started::Working(job.request_id, None)),
                 _ => Err(error),
             },
             Err(error) => Err(error),

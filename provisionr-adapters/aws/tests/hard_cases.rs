@@ -116,10 +116,34 @@ async fn a_job_that_failed_meanwhile_leaves_nothing_and_is_begun_again() {
     act(&aws, "fail_next_job", json!({ "reason": "no" }));
     let ticket = ticket(&adapter.apply(&cx(), &grant(&aws)).await.unwrap());
     act(&aws, "finish_jobs", Value::Null);
-    assert_eq!(adapter.probe(&cx(), &grant(&aws).with_ticket(ticket)).await.unwrap(), Probe::Absent);
+    assert_eq!(adapter.probe(&cx(), &grant(&aws).with_ticket(ticket)).await.unwrap(), Probe::Failed("the job failed: no".to_owned()));
     adapter.apply(&cx(), &grant(&aws)).await.unwrap();
     act(&aws, "finish_jobs", Value::Null);
     assert_eq!(aws.assignments_of("sarah@company.com"), ["production/ReadOnly"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_may_not_be_looked_at_is_judged_by_what_is_there() {
+    for (begun, denied) in
+        [(grant as fn(&_) -> Request, "sso:DescribeAccountAssignmentCreationStatus"), (revoke, "sso:DescribeAccountAssignmentDeletionStatus")]
+    {
+        let aws = fake().with_user("other@company.com").with_settings(|settings| settings.job_ms = None).start();
+        if matches!(begun(&aws).change, Change::Revoke(_)) {
+            act(&aws, "assign", json!({ "account": "production", "permission_set": "ReadOnly", "user": "sarah@company.com" }));
+        }
+        act(&aws, "deny", json!({ "action": denied }));
+        let adapter = connect(&aws);
+        let request = begun(&aws);
+        let id = ticket(&adapter.apply(&cx(), &request).await.unwrap());
+        let looking = request.clone().with_ticket(id.clone());
+        assert_eq!(pending(&adapter.probe(&cx(), &looking).await.unwrap()), Some(id), "{denied}");
+        // Whose job it is that works nobody may ask: what is not there may be on its way.
+        assert_eq!(pending(&adapter.probe(&cx(), &request).await.unwrap()), None, "{denied}");
+        act(&aws, "finish_jobs", Value::Null);
+        assert!(matches!(adapter.probe(&cx(), &looking).await.unwrap(), Probe::Holds(_)), "{denied}");
+        let contrary = if matches!(request.change, Change::Grant(_)) { revoke(&aws) } else { grant(&aws) };
+        ticket(&adapter.apply(&cx(), &contrary).await.unwrap());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -205,6 +205,8 @@ pub enum Probe {
     Holds(Receipt),
     /// It does not hold, and the look could have seen it.
     Absent,
+    /// It does not hold, and what was under way to make it so has failed; the vendor's reason, for people.
+    Failed(String),
     /// The vendor, or a person, is still at it.
     Pending(Wait),
     /// The look cannot tell; why.
