@@ -362,6 +362,16 @@ pub struct Seats {
     pub taken: u32,
 }
 
+/// What an entitlement whose target is resolved means, once all its other names are resolved too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bound {
+    /// This, in the vendor's own ids.
+    One(Entitlement),
+    /// Nothing the vendor has, or it cannot be told; why, in words that name what is near.
+    None(String),
+}
+
 impl Resolved {
     /// Looks names up among all targets that can be seen, for [`Adapter::resolve`](crate::Adapter::resolve): one answer
     /// for each name, in their order, with the nearest name where there is none.
