@@ -110,11 +110,8 @@ async fn a_change_that_is_not_a_set_waits_until_its_absence_is_certain() {
     assert_eq!(run(desk).await.verdict, Some(Verdict::Completed));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_change_that_must_not_be_repeated_waits_for_a_person() {
-    let mut desk = system(ChangeFacts::default());
-    desk.expect_apply().times(1).returning(|_, _| Err(lost()));
-    desk.expect_probe().times(1..).returning(|_, _| Ok(Probe::Absent));
+/// Where a run stands that nobody decides about.
+async fn stuck(desk: MockSystem) -> Report {
     let access = Provisioner::builder(MemoryStore::new(), MemoryDirectory::default()).adapter(desk).clock(TokioClock::starting_at(start())).build().unwrap();
     let subject = SubjectId::new("p");
     let operation = Operation::new(&subject, "desk", "seat", Action::Change(Change::Grant(Entitlement::new("seat", "s-1"))));
@@ -124,7 +121,15 @@ async fn a_change_that_must_not_be_repeated_waits_for_a_person() {
         access.driver().run_until_idle().await.unwrap();
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    let report = access.report(&run).await.unwrap();
+    access.report(&run).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_must_not_be_repeated_waits_for_a_person() {
+    let mut desk = system(ChangeFacts::default());
+    desk.expect_apply().times(1).returning(|_, _| Err(lost()));
+    desk.expect_probe().times(1..).returning(|_, _| Ok(Probe::Absent));
+    let report = stuck(desk).await;
     assert_eq!((report.verdict, report.count(Status::Stuck)), (None, 1), "{report}");
 }
 
@@ -174,6 +179,28 @@ async fn a_vendor_job_is_looked_at_with_its_ticket() {
         Ok(if looks == 1 { Probe::Pending(Wait::new(WaitReason::VendorJob, Duration::from_secs(5))) } else { Probe::Holds(held()) })
     });
     assert_eq!(run(desk).await.verdict, Some(Verdict::Completed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vendor_job_that_fails_is_begun_again_and_its_reason_stays() {
+    let mut desk = system(ChangeFacts::set());
+    desk.expect_apply().times(10).returning(|_, _| {
+        Ok(Outcome::Waiting(Wait::new(WaitReason::VendorJob, Duration::from_secs(5)).with_ticket("job").patience(Duration::from_secs(600)), Receipt::new()))
+    });
+    desk.expect_probe().returning(|_, _| Ok(Probe::Failed("the role is in use".to_owned())));
+    let report = run(desk).await;
+    assert_eq!((report.verdict, report.operations[0].detail.as_str()), (Some(Verdict::Failed), "the role is in use"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_may_never_be_looked_at_asks_a_person_in_its_time() {
+    let mut desk = system(ChangeFacts::set());
+    let wait = Wait::new(WaitReason::VendorJob, Duration::from_secs(5)).with_ticket("job").patience(Duration::from_secs(600));
+    desk.expect_apply().times(1).return_once(move |_, _| Ok(Outcome::Waiting(wait, Receipt::new())));
+    desk.expect_probe().returning(|_, _| Err(AdapterError::permission_denied("no right to look")));
+    let report = stuck(desk).await;
+    assert_eq!((report.verdict, report.count(Status::Stuck)), (None, 1), "{report}");
+    assert!(report.operations[0].detail.contains("no right to look"), "{report}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Check, Coverage, Descriptor, ErrorKind, Found, Grant, KindName,
-    ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
+    Ability, Account, AccountQuery, AccountState, Adapter, AdapterError, Bound, CallContext, Change, Check, Coverage, Descriptor, Entitlement, ErrorKind,
+    Found, Grant, KindName, ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetName, probe_by_looking,
 };
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ impl IdentityCenter {
         let Scope::Only(wanted) = scope else { return None };
         let mut accounts = wanted.iter().filter(|wanted| wanted.kind == *ASSIGN_PERMISSION_SET).map(|wanted| wanted.params.get("account"));
         let first = accounts.next()??.as_str()?;
-        if accounts.all(|other| other.and_then(Value::as_str) == Some(first)) { self.facts.account_id(first).ok() } else { None }
+        if accounts.all(|other| other.and_then(Value::as_str) == Some(first)) { self.facts.account_id(first).map(str::to_owned) } else { None }
     }
 
     /// Why something may not be read; only a refusal says so. That nobody is found is an answer like any other.
@@ -166,6 +166,10 @@ impl Adapter for IdentityCenter {
             ASSIGN_PERMISSION_SET => self.resolve_permission_sets(cx, names).await,
             _ => Err(no_such_kind(kind)),
         }
+    }
+
+    async fn bind(&self, _cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
+        Ok(entitlements.iter().map(|entitlement| self.bind_account(entitlement)).collect())
     }
 
     async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {

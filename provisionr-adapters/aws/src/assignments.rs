@@ -1,13 +1,15 @@
 //! Permission sets assigned to people in AWS accounts. AWS works on each assignment in a job.
 
-use provisionr_sdk::{Account, AdapterError, CallContext, Entitlement, Grant, Outcome, Receipt, Request, Resolved, Result, Source, Target, TargetName};
+use provisionr_sdk::{
+    Account, AdapterError, Bound, CallContext, Entitlement, Grant, Outcome, Receipt, Request, Resolved, Result, Source, Target, TargetName, did_you_mean,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::adapter::IdentityCenter;
 use crate::client::look_sso;
 use crate::errors::is_conflict;
-use crate::jobs::{Started, Way, wait};
+use crate::jobs::{Started, Way, Work, wait};
 use crate::wire::{PermissionSet, Row, is_id, is_permission_set};
 
 pub(crate) const ASSIGN_PERMISSION_SET: &str = "assign_permission_set";
@@ -17,7 +19,7 @@ pub(crate) const ASSIGN_PERMISSION_SET: &str = "assign_permission_set";
 pub struct AssignPermissionSet {
     /// The permission set: its name in policies, its ARN everywhere else.
     pub target: String,
-    /// The AWS account: its name in the settings of the system, or its 12 digits where it has none.
+    /// The AWS account: its name in policies, its 12 digits everywhere else.
     pub account: String,
 }
 
@@ -47,7 +49,22 @@ impl IdentityCenter {
         if !is_permission_set(&target) {
             return Err(AdapterError::target_not_found("this is the ARN of no permission set"));
         }
-        Ok(Assignment { set: target, aws_account: self.facts.account_id(&aws_account)?, user: account.id.as_str().to_owned() })
+        let id = self.facts.account_id(&aws_account).ok_or_else(|| AdapterError::invalid_request("an AWS account is known by its 12 digits"))?;
+        Ok(Assignment { set: target, aws_account: id.to_owned(), user: account.id.as_str().to_owned() })
+    }
+
+    /// The 12 digits in the place of what people call an AWS account.
+    pub(crate) fn bind_account(&self, entitlement: &Entitlement) -> Bound {
+        let Some(account) = entitlement.params.get("account").and_then(Value::as_str).filter(|_| entitlement.kind == *ASSIGN_PERMISSION_SET) else {
+            return Bound::One(entitlement.clone());
+        };
+        match self.facts.account_id(account) {
+            Some(id) => Bound::One(entitlement.clone().with_param("account", id)),
+            None => {
+                let help = did_you_mean(account, self.facts.account_names()).unwrap_or_else(|| "none has a name".to_owned());
+                Bound::None(format!("no AWS account is called `{account}` in the settings of this system; {help}"))
+            }
+        }
     }
 
     /// What a user has in all AWS accounts or in one, through groups too.
@@ -61,8 +78,7 @@ impl IdentityCenter {
     }
 
     pub(crate) fn assigned(&self, row: &Row, user: &str) -> Grant {
-        let account = self.facts.account_name(&row.account_id);
-        let entitlement = Entitlement::new(ASSIGN_PERMISSION_SET, row.permission_set_arn.as_str()).with_param("account", account);
+        let entitlement = Entitlement::new(ASSIGN_PERMISSION_SET, row.permission_set_arn.as_str()).with_param("account", row.account_id.as_str());
         let source = match row.principal_type.as_str() {
             "GROUP" => Source::Inherited(row.principal_id.as_str().into()),
             _ => Source::Direct,
@@ -73,8 +89,8 @@ impl IdentityCenter {
     /// Direct, and through groups.
     async fn held(&self, cx: &CallContext, wanted: &Assignment) -> Result<(Option<Grant>, Vec<Grant>)> {
         let grants = self.assignments(cx, &wanted.user, Some(&wanted.aws_account)).await?;
-        let name = self.facts.account_name(&wanted.aws_account);
-        let same = |grant: &Grant| grant.entitlement.target == *wanted.set && grant.entitlement.params.get("account").is_some_and(|account| *account == *name);
+        let account = Value::from(wanted.aws_account.as_str());
+        let same = |grant: &Grant| grant.entitlement.target == *wanted.set && grant.entitlement.params.get("account") == Some(&account);
         let (mut direct, inherited): (Vec<_>, Vec<_>) = grants.into_iter().filter(same).partition(|grant| grant.source == Source::Direct);
         Ok((direct.pop(), inherited))
     }
@@ -88,7 +104,8 @@ impl IdentityCenter {
         if let Some(grant) = direct.or_else(|| inherited.pop()) {
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
         }
-        let receipt = Receipt::new().before_absent().with_grant(Grant::direct(account.id.clone(), wanted.clone()));
+        let receipt =
+            Receipt::new().before_absent().with_grant(Grant::direct(account.id.clone(), wanted.clone().with_param("account", assignment.aws_account.as_str())));
         match self.start(cx, Way::Create, &assignment).await? {
             Started::Done(id) => Ok(Outcome::Applied(receipt.with_request_id(id))),
             Started::Working(ticket, id) => Ok(Outcome::Waiting(wait(&ticket), receipt.with_request_id(id))),
@@ -121,8 +138,9 @@ impl IdentityCenter {
     /// seen by this one.
     async fn settled(&self, cx: &CallContext, contrary: Way, assignment: &Assignment) -> Result<(Option<Grant>, Vec<Grant>)> {
         match self.running(cx, contrary, assignment).await? {
-            Some(_) => Err(AdapterError::not_ready("AWS is still at work on this assignment, and on the contrary of what is wanted")),
-            None => self.held(cx, assignment).await,
+            Work::In(_) => Err(AdapterError::not_ready("AWS is still at work on this assignment, and on the contrary of what is wanted")),
+            Work::Untold => Err(AdapterError::not_ready("AWS may be at work on the contrary of what is wanted: the keys may not look at jobs")),
+            Work::None => self.held(cx, assignment).await,
         }
     }
 
@@ -131,7 +149,7 @@ impl IdentityCenter {
         match self.client.call(cx, way.start(), assignment.body()).await {
             Ok(answer) => way.started(&answer),
             Err(error) if is_conflict(&error) => match self.running(cx, way, assignment).await {
-                Ok(Some(job)) => Ok(Started::Working(job.request_id, None)),
+                Ok(Work::In(job)) => Ok(Started::Working(job.request_id, None)),
                 _ => Err(error),
             },
             Err(error) => Err(error),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use provisionr_http::{HttpClient, Transport};
 use provisionr_sdk::{
     Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Contention, Descriptor, Kind, Lane, Owner, Param, Result, Search,
-    Suspension, SystemName, Transition, did_you_mean,
+    Suspension, SystemName, Transition,
 };
 
 use crate::adapter::IdentityCenter;
@@ -76,7 +76,7 @@ impl IdentityCenterConfig {
         self
     }
 
-    /// Names an AWS account, by its 12 digits. Policies, grants and lists then have it by this name.
+    /// Names an AWS account, by its 12 digits. Policies may then call it so; grants and lists have the digits, so that a name may change.
     #[must_use]
     pub fn account(mut self, name: impl Into<String>, id: impl Into<String>) -> Self {
         self.accounts.insert(name.into(), id.into());
@@ -100,7 +100,7 @@ impl IdentityCenterConfig {
     /// The adapter of this instance. Nothing is sent.
     ///
     /// # Errors
-    /// `InvalidConfig` when there are no keys, an id is none, or an AWS account has two names.
+    /// `InvalidConfig` when there are no keys, or an id is none.
     pub fn connect(self, system: impl Into<SystemName>, http: &(impl Transport + Clone)) -> Result<IdentityCenter> {
         let wrong = |why: String| Err(AdapterError::invalid_config(why));
         let Some(provider) = self.keys else { return wrong("AWS needs access keys, or a provider of them".to_owned()) };
@@ -110,16 +110,12 @@ impl IdentityCenterConfig {
         if !self.instance.starts_with("arn:aws") || !self.instance.contains(":sso:::instance/") {
             return wrong("the instance is an ARN such as `arn:aws:sso:::instance/ssoins-1234567890abcdef`".to_owned());
         }
-        let mut names = BTreeMap::new();
         for (name, id) in &self.accounts {
             if !is_aws_account(id) {
                 return wrong(format!("the AWS account `{name}` needs an id of 12 digits"));
             }
             if is_aws_account(name) {
                 return wrong(format!("`{name}` is an id, and no name of an AWS account"));
-            }
-            if let Some(other) = names.insert(id.clone(), name.clone()) {
-                return wrong(format!("the AWS account {id} is called `{other}` and `{name}`; a grant has one name"));
             }
         }
         let keys = Arc::new(Kept::new(provider));
@@ -134,8 +130,7 @@ impl IdentityCenterConfig {
         let facts = Facts {
             scim: Owner::new(self.scim),
             attributes: attributes.iter().map(|attribute| attribute.name).collect(),
-            ids: self.accounts,
-            names,
+            accounts: self.accounts,
             issuer: self.issuer,
         };
         let descriptor = descriptor(system.into(), attributes, facts.issuer.is_some());
@@ -155,30 +150,18 @@ pub(crate) struct Facts {
     pub(crate) scim: Owner,
     pub(crate) attributes: Vec<&'static str>,
     pub(crate) issuer: Option<String>,
-    ids: BTreeMap<String, String>,
-    names: BTreeMap<String, String>,
+    accounts: BTreeMap<String, String>,
 }
 
 impl Facts {
-    /// The 12 digits of an AWS account. One that has a name is known by it alone: a grant under two keys would be two.
-    pub(crate) fn account_id(&self, account: &str) -> Result<String> {
-        if let Some(id) = self.ids.get(account) {
-            return Ok(id.clone());
-        }
-        match self.names.get(account) {
-            Some(name) => {
-                Err(AdapterError::invalid_request(format!("the AWS account {account} is called `{name}` in the settings of this system; use the name")))
-            }
-            None if is_aws_account(account) => Ok(account.to_owned()),
-            None => {
-                let help = did_you_mean(account, self.ids.keys().map(String::as_str)).unwrap_or_else(|| "none has a name".to_owned());
-                Err(AdapterError::invalid_request(format!("no AWS account is called `{account}` in the settings of this system; {help}")))
-            }
-        }
+    /// The 12 digits an AWS account is known by, whatever it is called here today; none when the settings have no such name.
+    pub(crate) fn account_id<'a>(&'a self, account: &'a str) -> Option<&'a str> {
+        self.accounts.get(account).map(String::as_str).or_else(|| Some(account).filter(|account| is_aws_account(account)))
     }
 
-    pub(crate) fn account_name(&self, id: &str) -> String {
-        self.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    /// The names the settings have.
+    pub(crate) fn account_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.accounts.keys().map(String::as_str)
     }
 }
 
@@ -242,7 +225,7 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, by_issuer: bool) -
     let sets = Kind::per_target::<AssignPermissionSet>(ASSIGN_PERMISSION_SET)
         .doc("Assigns a permission set to a person in one AWS account")
         .target_noun("permission set")
-        .key(Param::text("account").doc("the AWS account: its name in the settings of the system, or its 12 digits"))
+        .key(Param::text("account").doc("the AWS account: its name, or its 12 digits"))
         .needs(AccountNeed::Known)
         .contention(Contention::PerPair)
         .granting(assignment.clone())

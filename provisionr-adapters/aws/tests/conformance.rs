@@ -12,6 +12,7 @@ use provisionr_testkit::{Act, FakeSystem};
 use serde_json::{Value, json};
 
 const KEY: &str = "fake-aws-session-key";
+const PRODUCTION: &str = "111111111111";
 const TOKEN: &str = "fake-aws-session-token";
 
 struct Instance(FakeSystem<AwsFake>);
@@ -117,7 +118,7 @@ impl Harness for Instance {
                 .filter(|group| group.members.contains_key(id))
                 .map(|group| Grant::direct(id, Entitlement::new("add_to_group", group.id.as_str())).from_source(owner(!group.external_ids.is_empty())));
             let assigned = aws.assignments().filter(|one| one.principal == id || (one.principal_type == "GROUP" && member(&one.principal))).map(|one| {
-                let entitlement = Entitlement::new("assign_permission_set", one.permission_set.as_str()).with_param("account", "production");
+                let entitlement = Entitlement::new("assign_permission_set", one.permission_set.as_str()).with_param("account", PRODUCTION);
                 let source = if one.principal == id { Source::Direct } else { Source::Inherited(one.principal.as_str().into()) };
                 Grant::direct(id, entitlement).from_source(source)
             });
@@ -130,7 +131,7 @@ impl Harness for Instance {
     }
 
     fn complete(&self, kind: &Kind, entitlement: Entitlement) -> Entitlement {
-        if kind.name == *"assign_permission_set" { entitlement.with_param("account", "production") } else { entitlement }
+        if kind.name == *"assign_permission_set" { entitlement.with_param("account", PRODUCTION) } else { entitlement }
     }
 
     fn fake(&self) -> Option<FakeSystem> {

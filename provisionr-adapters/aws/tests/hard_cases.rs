@@ -8,8 +8,8 @@ use bytes::Bytes;
 use provisionr_aws::{AccessKeys, AccessKeysProvider, IdentityCenter, IdentityCenterConfig};
 use provisionr_http::{MemoryTransport, Transport};
 use provisionr_sdk::{
-    Ability, Access, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, CallContext, Change, Effect, Entitlement, ErrorKind, Found,
-    Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, Result, RetryHint, Scope, Secret, Source, TargetName, Ticket, WaitReason,
+    Ability, Access, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, Bound, CallContext, Change, Effect, Entitlement, ErrorKind,
+    Found, Grant, ListScope, Outcome, PageRequest, Probe, ProfileDelta, Request, Result, RetryHint, Scope, Secret, Source, TargetName, Ticket, WaitReason,
 };
 use provisionr_testkit::aws::{AwsFake, KeyService, LetterCase, Missing};
 use provisionr_testkit::{Act, FakeSystem, Fault};
@@ -56,11 +56,11 @@ fn read_only(aws: &FakeSystem<AwsFake>, account: &str) -> Entitlement {
 
 /// An operation to grant, or revoke, `ReadOnly` in production.
 fn grant(aws: &FakeSystem<AwsFake>) -> Request {
-    request(&sarah(aws), Change::Grant(read_only(aws, "production")))
+    request(&sarah(aws), Change::Grant(read_only(aws, PRODUCTION)))
 }
 
 fn revoke(aws: &FakeSystem<AwsFake>) -> Request {
-    request(&sarah(aws), Change::Revoke(read_only(aws, "production")))
+    request(&sarah(aws), Change::Revoke(read_only(aws, PRODUCTION)))
 }
 
 fn ticket(outcome: &Outcome) -> Ticket {
@@ -116,10 +116,34 @@ async fn a_job_that_failed_meanwhile_leaves_nothing_and_is_begun_again() {
     act(&aws, "fail_next_job", json!({ "reason": "no" }));
     let ticket = ticket(&adapter.apply(&cx(), &grant(&aws)).await.unwrap());
     act(&aws, "finish_jobs", Value::Null);
-    assert_eq!(adapter.probe(&cx(), &grant(&aws).with_ticket(ticket)).await.unwrap(), Probe::Absent);
+    assert_eq!(adapter.probe(&cx(), &grant(&aws).with_ticket(ticket)).await.unwrap(), Probe::Failed("the job failed: no".to_owned()));
     adapter.apply(&cx(), &grant(&aws)).await.unwrap();
     act(&aws, "finish_jobs", Value::Null);
     assert_eq!(aws.assignments_of("sarah@company.com"), ["production/ReadOnly"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_may_not_be_looked_at_is_judged_by_what_is_there() {
+    for (begun, denied) in
+        [(grant as fn(&_) -> Request, "sso:DescribeAccountAssignmentCreationStatus"), (revoke, "sso:DescribeAccountAssignmentDeletionStatus")]
+    {
+        let aws = fake().with_user("other@company.com").with_settings(|settings| settings.job_ms = None).start();
+        if matches!(begun(&aws).change, Change::Revoke(_)) {
+            act(&aws, "assign", json!({ "account": "production", "permission_set": "ReadOnly", "user": "sarah@company.com" }));
+        }
+        act(&aws, "deny", json!({ "action": denied }));
+        let adapter = connect(&aws);
+        let request = begun(&aws);
+        let id = ticket(&adapter.apply(&cx(), &request).await.unwrap());
+        let looking = request.clone().with_ticket(id.clone());
+        assert_eq!(pending(&adapter.probe(&cx(), &looking).await.unwrap()), Some(id), "{denied}");
+        // Whose job it is that works nobody may ask: what is not there may be on its way.
+        assert_eq!(pending(&adapter.probe(&cx(), &request).await.unwrap()), None, "{denied}");
+        act(&aws, "finish_jobs", Value::Null);
+        assert!(matches!(adapter.probe(&cx(), &looking).await.unwrap(), Probe::Holds(_)), "{denied}");
+        let contrary = if matches!(request.change, Change::Grant(_)) { revoke(&aws) } else { grant(&aws) };
+        ticket(&adapter.apply(&cx(), &contrary).await.unwrap());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +151,7 @@ async fn a_job_whose_id_was_lost_is_found_again() {
     let aws = fake().with_user("other@company.com").with_settings(|settings| settings.page_size = 1).start();
     let adapter = connect(&aws);
     let other = Account::new(aws.user_id("other@company.com").unwrap(), AccountState::Active);
-    ticket(&adapter.apply(&cx(), &request(&other, Change::Grant(read_only(&aws, "production")))).await.unwrap());
+    ticket(&adapter.apply(&cx(), &request(&other, Change::Grant(read_only(&aws, PRODUCTION)))).await.unwrap());
     aws.fault(Fault::reset_after().on_access(Access::Write));
     assert_eq!(adapter.apply(&cx(), &grant(&aws)).await.unwrap_err().effect(), Effect::Unknown);
     let found = pending(&adapter.probe(&cx(), &grant(&aws).unsettled()).await.unwrap()).unwrap();
@@ -245,20 +269,27 @@ async fn what_comes_through_a_group_is_told_apart_where_aws_shows_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_aws_account_has_one_name() {
+async fn an_aws_account_is_known_by_its_digits_whatever_it_is_called() {
     let aws = fake().start();
-    let adapter = connect(&aws);
-    let apply = async |account: &str| adapter.apply(&cx(), &request(&sarah(&aws), Change::Grant(read_only(&aws, account)))).await;
-    for (account, said) in [(PRODUCTION, "is called `production`"), ("prodution", "did you mean `production`?"), ("11", "no AWS account is called")] {
-        let error = apply(account).await.unwrap_err();
-        assert!(*error.kind() == ErrorKind::InvalidRequest && error.message().contains(said), "{error}");
+    let adapter = config().account("prod", PRODUCTION).access_keys(keys()).connect("aws", &aws.transport()).unwrap();
+    let named = |account: &str| read_only(&aws, account);
+    let names = [named("production"), named("prod"), named(PRODUCTION), named("222222222222"), named("prodution"), named("11")];
+    let bound = adapter.bind(&cx(), &names).await.unwrap();
+    let by_digits = Bound::One(read_only(&aws, PRODUCTION));
+    assert_eq!(bound[..4], [by_digits.clone(), by_digits.clone(), by_digits, Bound::One(read_only(&aws, "222222222222"))]);
+    for (bound, said) in [(&bound[4], "did you mean `production`?"), (&bound[5], "no AWS account is called `11`")] {
+        assert!(matches!(bound, Bound::None(why) if why.contains(said)), "{bound:?}");
     }
-    assert!(called(&aws).is_empty(), "what cannot be meant was sent");
-    ticket(&apply("222222222222").await.unwrap());
+    let membership = Entitlement::new("add_to_group", aws.group_id("engineering").unwrap());
+    assert_eq!(adapter.bind(&cx(), std::slice::from_ref(&membership)).await.unwrap(), [Bound::One(membership)]);
+    assert!(called(&aws).is_empty());
+    let error = adapter.apply(&cx(), &request(&sarah(&aws), Change::Grant(named("prodution")))).await.unwrap_err();
+    assert!(*error.kind() == ErrorKind::InvalidRequest && called(&aws).is_empty(), "what cannot be meant was sent");
+    ticket(&adapter.apply(&cx(), &grant(&aws)).await.unwrap());
     act(&aws, "finish_jobs", Value::Null);
     let seen = adapter.observe(&cx(), &sarah(&aws), &Scope::All).await.unwrap();
-    assert_eq!(seen.grants, [Grant::direct(sarah(&aws).id, read_only(&aws, "222222222222"))]);
-    for (name, id) in [("prod", PRODUCTION), ("short", "1"), ("333333333333", "333333333333")] {
+    assert_eq!(seen.grants, [Grant::direct(sarah(&aws).id, read_only(&aws, PRODUCTION))]);
+    for (name, id) in [("short", "1"), ("333333333333", "333333333333")] {
         let error = config().access_keys(keys()).account(name, id).connect("aws", &aws.transport()).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::InvalidConfig, "{name}");
     }
@@ -463,7 +494,7 @@ async fn a_key_service_that_is_down_makes_nobody_absent() {
         assert_eq!(*adapter.apply(&cx(), &delete).await.unwrap_err().kind(), kind, "{trouble:?}");
         assert!(adapter.probe(&cx(), &delete).await.is_err());
         let membership = Entitlement::new("add_to_group", aws.group_id("engineering").unwrap());
-        for change in [Change::Revoke(membership), Change::Revoke(read_only(&aws, "production"))] {
+        for change in [Change::Revoke(membership), Change::Revoke(read_only(&aws, PRODUCTION))] {
             assert!(adapter.apply(&cx(), &request(&sarah, change)).await.is_err(), "{trouble:?}");
         }
         let error = adapter.list_accounts(&cx(), &PageRequest::first().after("x".into())).await.unwrap_err();

@@ -5,8 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 use provisionr_http::{HttpClient, Paging};
 use provisionr_sdk::{
-    Account, AccountQuery, AccountState, Adapter, AdapterError, CallContext, Change, Check, Coverage, Cursor, Descriptor, Entitlement, Found, Grant, KindName,
-    ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetId, TargetName, probe_by_looking,
+    Account, AccountQuery, AccountState, Adapter, AdapterError, Bound, CallContext, Change, Check, Coverage, Cursor, Descriptor, Entitlement, Found, Grant,
+    KindName, ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetId, TargetName, probe_by_looking,
 };
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +130,10 @@ impl Adapter for Jira {
             ADD_TO_PROJECT_ROLE => self.resolve_projects(cx, names).await,
             _ => Err(no_such_kind(kind)),
         }
+    }
+
+    async fn bind(&self, cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
+        self.bind_roles(cx, entitlements).await
     }
 
     async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use provisionr_http::{Path, path};
 use provisionr_sdk::{
-    Account, AccountId, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Resolution, Resolved, Result,
-    RetryHint, Source, Target, TargetName, did_you_mean,
+    Account, AccountId, AdapterError, Bound, CallContext, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Resolution, Resolved,
+    Result, RetryHint, Source, Target, TargetName, did_you_mean,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,9 +25,12 @@ const MOST_KEYS: usize = 50;
 pub struct AddToProjectRole {
     /// The project: its key in policies, its id everywhere else.
     pub target: String,
-    /// The role, by the name it has in this project.
+    /// The role: its name in policies, its id everywhere else.
     pub role: String,
 }
+
+/// The roles of a project, name to id.
+type Roles = BTreeMap<String, String>;
 
 fn roles_path(project: &str) -> Path {
     path!["rest", "api", "3", "project", project, "role"]
@@ -38,10 +41,10 @@ fn project_gone() -> AdapterError {
 }
 
 impl Jira {
-    /// The roles of a project, name to id. None when the project is gone, or not administered by the credential.
-    pub(crate) async fn roles(&self, cx: &CallContext, project: &str) -> Result<Option<BTreeMap<String, String>>> {
+    /// None when the project is gone, or not administered by the credential.
+    async fn roles(&self, cx: &CallContext, project: &str) -> Result<Option<Roles>> {
         let Some(answer) = self.client.get(roles_path(project)).send_if_found(cx).await? else { return Ok(None) };
-        let roles: BTreeMap<String, String> = answer.json()?;
+        let roles: Roles = answer.json()?;
         let id = |url: String| url.rsplit('/').next().map(str::to_owned).unwrap_or_default();
         Ok(Some(roles.into_iter().map(|(name, url)| (name, id(url))).collect()))
     }
@@ -57,8 +60,8 @@ impl Jira {
     pub(crate) async fn roles_held(&self, cx: &CallContext, user: &AccountId, groups: &[String], project: &str) -> Result<Option<Vec<Grant>>> {
         let Some(roles) = self.roles(cx, project).await? else { return Ok(None) };
         let mut grants = Vec::new();
-        for (name, id) in roles {
-            let wanted = Entitlement::new(ADD_TO_PROJECT_ROLE, project).with_role(name);
+        for id in roles.into_values() {
+            let wanted = Entitlement::new(ADD_TO_PROJECT_ROLE, project).with_role(id.as_str());
             grants.extend(held(&self.actors(cx, project, &id).await?, user, groups, &wanted));
         }
         Ok(Some(grants))
@@ -77,10 +80,8 @@ impl Jira {
     pub(crate) async fn grant_role(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {
         let AddToProjectRole { target, role } = wanted.to()?;
         let roles = self.roles(cx, &target).await?.ok_or_else(project_gone)?;
-        let Some(id) = roles.get(&role) else {
-            let near = did_you_mean(&role, roles.keys().map(String::as_str)).unwrap_or_default();
-            return Err(AdapterError::invalid_request(format!("the project has no role `{role}`; {near}")));
-        };
+        let id = &meant(&roles, &role).ok_or_else(|| AdapterError::invalid_request(no_such_role(&roles, &role)))?;
+        let wanted = &Entitlement::new(ADD_TO_PROJECT_ROLE, target.as_str()).with_role(id.as_str());
         if let Some(grant) = self.role_held(cx, &account.id, id, wanted).await?.into_iter().next() {
             return Ok(Outcome::Unchanged(Receipt::new().before_grant(grant.clone()).with_grant(grant)));
         }
@@ -111,8 +112,14 @@ impl Jira {
         let Some(roles) = self.roles(cx, &target).await? else {
             return Err(AdapterError::not_found_unclear("the project is not there, or the credential does not administer it"));
         };
-        // A role the project does not have, nobody holds.
-        let Some(id) = roles.get(&role) else { return Ok(Outcome::Unchanged(Receipt::new().before_absent())) };
+        let Some(id) = &meant(&roles, &role) else {
+            // An id that the project does not have is that of a role which is gone. A name may be that of a role which is called otherwise now.
+            return match is_id(&role) {
+                true => Ok(Outcome::Unchanged(Receipt::new().before_absent())),
+                false => Err(AdapterError::not_found_unclear(no_such_role(&roles, &role))),
+            };
+        };
+        let unwanted = &Entitlement::new(ADD_TO_PROJECT_ROLE, target.as_str()).with_role(id.as_str());
         let (direct, inherited) = split(self.role_held(cx, &account.id, id, unwanted).await?);
         let Some(grant) = direct else {
             let receipt = match inherited.first() {
@@ -134,6 +141,30 @@ impl Jira {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Ids in the place of names of roles. The roles of each project are read once.
+    pub(crate) async fn bind_roles(&self, cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
+        let mut known: BTreeMap<String, Option<Roles>> = BTreeMap::new();
+        let mut bound = Vec::with_capacity(entitlements.len());
+        for entitlement in entitlements {
+            let Some(role) = entitlement.role.as_ref().filter(|_| entitlement.kind == *ADD_TO_PROJECT_ROLE) else {
+                bound.push(Bound::One(entitlement.clone()));
+                continue;
+            };
+            let project = entitlement.target.as_str();
+            if !known.contains_key(project) {
+                known.insert(project.to_owned(), self.roles(cx, project).await?);
+            }
+            bound.push(match known.get(project).and_then(Option::as_ref) {
+                None => Bound::None(project_gone().message().to_owned()),
+                Some(roles) => match named(roles, role.as_str()) {
+                    Some(id) => Bound::One(entitlement.clone().with_role(id)),
+                    None => Bound::None(no_such_role(roles, role.as_str())),
+                },
+            });
+        }
+        Ok(bound)
     }
 
     pub(crate) async fn resolve_projects(&self, cx: &CallContext, names: &[TargetName]) -> Result<Vec<Resolved>> {
@@ -184,8 +215,8 @@ impl Jira {
         let Some(roles) = self.roles(cx, project).await? else { return Ok(None) };
         let mut members: BTreeMap<String, Vec<AccountId>> = BTreeMap::new();
         let mut grants = Vec::new();
-        for (name, id) in roles {
-            let role = Entitlement::new(ADD_TO_PROJECT_ROLE, project).with_role(name);
+        for id in roles.into_values() {
+            let role = Entitlement::new(ADD_TO_PROJECT_ROLE, project).with_role(id.as_str());
             for actor in self.actors(cx, project, &id).await? {
                 grants.extend(actor.user().map(|user| Grant::direct(user, role.clone())));
                 let Some(group) = actor.group() else { continue };
@@ -198,6 +229,25 @@ impl Jira {
         }
         Ok(Some(grants))
     }
+}
+
+fn is_id(role: &str) -> bool {
+    !role.is_empty() && role.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The id a policy means: by the role's name, or written as it is.
+fn named(roles: &Roles, role: &str) -> Option<String> {
+    roles.get(role).or_else(|| roles.values().find(|id| *id == role)).cloned()
+}
+
+/// The id a change means, which has ids; names only where an older version planned it.
+fn meant(roles: &Roles, role: &str) -> Option<String> {
+    roles.values().find(|id| *id == role).or_else(|| roles.get(role)).cloned()
+}
+
+fn no_such_role(roles: &Roles, role: &str) -> String {
+    let near = did_you_mean(role, roles.keys().map(String::as_str)).unwrap_or_default();
+    format!("the project has no role `{role}`; {near}")
 }
 
 pub(crate) const NOT_ALL: &str = "only who may administer Jira sees every project";

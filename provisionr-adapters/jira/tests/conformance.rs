@@ -105,7 +105,7 @@ impl Harness for Site {
             grants.extend(mine.iter().map(|group| Grant::direct(user.clone(), Entitlement::new("add_to_group", group.as_str()))));
             for project in jira.projects() {
                 for (role, actors) in &project.actors {
-                    let held = Entitlement::new("add_to_project_role", project.id.as_str()).with_role(jira.role(*role).unwrap().name.as_str());
+                    let held = Entitlement::new("add_to_project_role", project.id.as_str()).with_role(role.to_string());
                     let grant = Grant::direct(user.clone(), held);
                     grants.extend(actors.iter().filter_map(|actor| match actor {
                         Actor::User(id) => (*id == *user.as_str()).then(|| grant.clone()),
@@ -131,7 +131,10 @@ impl Harness for Site {
     }
 
     fn roles(&self, kind: &Kind) -> Vec<RoleName> {
-        if kind.name == *"add_to_project_role" { vec!["Developers".into(), "Administrators".into()] } else { Vec::new() }
+        if kind.name != *"add_to_project_role" {
+            return Vec::new();
+        }
+        self.fake.with(|jira| jira.roles().filter(|role| role.project.is_none()).map(|role| role.id.to_string().into()).collect())
     }
 
     fn mails(&self) -> Option<usize> {

@@ -10,7 +10,7 @@ use http::Response;
 use provisionr_http::{MemoryTransport, SystemSettings, Transport};
 use provisionr_jira::{Jira, JiraConfig, Settings};
 use provisionr_sdk::{
-    Ability, Account, AccountKind, AccountQuery, AccountSpec, AccountState, Adapter, Before, Call, CallContext, CallGate, Change, Effect, Entitlement,
+    Ability, Account, AccountKind, AccountQuery, AccountSpec, AccountState, Adapter, Before, Bound, Call, CallContext, CallGate, Change, Effect, Entitlement,
     ErrorKind, Expect, Found, Grant, LaneId, LaneReading, ListScope, Missing, Outcome, PageRequest, Permit, Probe, Request, Resolution, Result, RetryHint,
     Scope, Secret, Source, Timestamp,
 };
@@ -56,6 +56,11 @@ fn invitation() -> Request {
 }
 
 fn role(fake: &FakeSystem<JiraFake>, project: &str, role: &str) -> Entitlement {
+    written(fake, project, &fake.role_id(project, role).unwrap())
+}
+
+/// A role as a policy or an older version has it.
+fn written(fake: &FakeSystem<JiraFake>, project: &str, role: &str) -> Entitlement {
     Entitlement::new("add_to_project_role", fake.project_id(project).unwrap()).with_role(role)
 }
 
@@ -238,14 +243,43 @@ async fn roles_are_those_of_the_project() {
     let fake = JiraFake::new().with_user(SARAH).seeded(&json!({ "projects": [{ "key": "TEAM", "own_roles": ["Member"] }] })).start();
     let jira = over(&fake.transport());
     assert!(matches!(jira.apply(&cx(), &on(&fake, Change::Grant(role(&fake, "TEAM", "Member")))).await.unwrap(), Outcome::Applied(_)));
-    let error = jira.apply(&cx(), &on(&fake, Change::Grant(role(&fake, "TEAM", "Membre")))).await.unwrap_err();
+    let error = jira.apply(&cx(), &on(&fake, Change::Grant(written(&fake, "TEAM", "Membre")))).await.unwrap_err();
     assert!(*error.kind() == ErrorKind::InvalidRequest && error.to_string().contains("did you mean `Member`"), "{error}");
-    assert!(matches!(jira.apply(&cx(), &on(&fake, Change::Revoke(role(&fake, "TEAM", "Developers")))).await.unwrap(), Outcome::Unchanged(_)));
+    // A role of all other projects, by its id, is none of this one: nobody holds it here. A name may be that of any role by now.
+    fake.seed(&json!({ "projects": [{ "key": "ENG" }] })).unwrap();
+    let elsewhere = written(&fake, "TEAM", &fake.role_id("ENG", "Developers").unwrap());
+    assert!(matches!(jira.apply(&cx(), &on(&fake, Change::Revoke(elsewhere))).await.unwrap(), Outcome::Unchanged(_)));
+    let error = jira.apply(&cx(), &on(&fake, Change::Revoke(written(&fake, "TEAM", "Developers")))).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::NotFound(Missing::Unclear));
     // Who is deactivated cannot be given a role, and Jira says "not found".
     fake.act(Act::new("set_active", json!({ "user": SARAH, "active": false }))).unwrap();
     fake.act(Act::new("remove_actor", json!({ "user": SARAH, "project": "TEAM", "role": "Member" }))).unwrap();
     let error = jira.apply(&cx(), &on(&fake, Change::Grant(role(&fake, "TEAM", "Member")))).await.unwrap_err();
     assert_eq!((error.kind(), error.hint()), (&ErrorKind::Conflict, RetryHint::Replan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_is_known_by_its_id_whatever_it_is_called() {
+    let fake = JiraFake::new().with_user(SARAH).with_project("ENG").with_project("OPS").start();
+    let jira = over(&fake.transport());
+    let id = fake.role_id("ENG", "Developers").unwrap();
+    let held = role(&fake, "ENG", "Developers");
+    let names = [written(&fake, "ENG", "Developers"), written(&fake, "ENG", &id), written(&fake, "ENG", "Developer"), membership(&fake, "site-admins")];
+    fake.clear_log();
+    let bound = jira.bind(&cx(), &names).await.unwrap();
+    assert_eq!(fake.log().len(), 1, "the roles of a project are read once");
+    assert_eq!([&bound[0], &bound[1], &bound[3]], [&Bound::One(held.clone()), &Bound::One(held.clone()), &Bound::One(names[3].clone())]);
+    assert!(matches!(&bound[2], Bound::None(why) if why.contains("did you mean `Developers`")), "{bound:?}");
+    let nowhere = jira.bind(&cx(), &[Entitlement::new("add_to_project_role", "99999").with_role("Developers")]).await.unwrap();
+    assert!(matches!(&nowhere[0], Bound::None(why) if why.contains("does not administer it")), "{nowhere:?}");
+
+    fake.admin_adds_actor(SARAH, "ENG", "Developers").unwrap();
+    fake.admin_renames_role("ENG", "Developers", "Engineers").unwrap();
+    let sarah = Account::new(fake.user_id(SARAH).unwrap(), AccountState::Active);
+    let seen = jira.observe(&cx(), &sarah, &Scope::Only(vec![held.clone()])).await.unwrap();
+    assert_eq!(seen.grants, [Grant::direct(sarah.id.clone(), held.clone())]);
+    assert!(matches!(jira.apply(&cx(), &on(&fake, Change::Revoke(held))).await.unwrap(), Outcome::Applied(_)));
+    assert_eq!(fake.actors("ENG", "Engineers"), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use crate::entitlement::{Entitlement, Grant, GrantState, Source, Target};
 use crate::error::{AdapterError, Result};
 use crate::facts::Repeat;
 use crate::id::{KindName, TargetName};
-use crate::outcome::{BatchOutcome, Check, Observation, Outcome, Probe, Receipt, Resolution, Resolved, Scope, Wait, WaitReason};
+use crate::outcome::{BatchOutcome, Bound, Check, Observation, Outcome, Probe, Receipt, Resolution, Resolved, Scope, Wait, WaitReason};
 use crate::page::{ListScope, Page, PageRequest};
 
 /// Speaks to one system, in its own terms.
@@ -71,6 +71,17 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {
         let _ = (cx, kind);
         Ok(names.iter().map(|name| Resolved { name: name.clone(), resolution: Resolution::One(Target::new(name.as_str(), name.clone())) }).collect())
+    }
+
+    /// Puts the vendor's ids in the place of whatever else entitlements name, once their targets are resolved: roles that are the
+    /// tenant's own, parameters that name something. One answer for each, in their order.
+    /// - What is given and taken is known by these ids: what people call it may change meanwhile.
+    /// - What is written as an id already stays.
+    /// - `observe` and the lists show the same ids.
+    /// - By default everything else is as the vendor has it.
+    async fn bind(&self, cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
+        let _ = cx;
+        Ok(entitlements.iter().cloned().map(Bound::One).collect())
     }
 
     /// Looks at whether a change holds; serves attempts in doubt and waits alike.

@@ -88,7 +88,7 @@ pub use kind::{AccountNeed, BatchRule, Cardinality, Cascade, Contention, Kind, O
 pub use kinds::{KindProblem, Kinds, Wanted, did_you_mean, suggestion};
 pub use lane::{Lane, LaneReading, Window};
 pub use level::Level;
-pub use outcome::{BatchOutcome, Before, Check, Coverage, Observation, Outcome, Probe, Receipt, Resolution, Resolved, Scope, Seats, Wait, WaitReason};
+pub use outcome::{BatchOutcome, Before, Bound, Check, Coverage, Observation, Outcome, Probe, Receipt, Resolution, Resolved, Scope, Seats, Wait, WaitReason};
 pub use page::{Completeness, ListScope, Page, PageRequest};
 pub use secret::Secret;
 pub use subject::{Lifecycle, Subject};

@@ -205,6 +205,8 @@ pub enum Probe {
     Holds(Receipt),
     /// It does not hold, and the look could have seen it.
     Absent,
+    /// It does not hold, and what was under way to make it so has failed; the vendor's reason, for people.
+    Failed(String),
     /// The vendor, or a person, is still at it.
     Pending(Wait),
     /// The look cannot tell; why.
@@ -358,6 +360,16 @@ pub struct Seats {
     pub total: Option<u32>,
     /// How many are taken.
     pub taken: u32,
+}
+
+/// What an entitlement whose target is resolved means, once all its other names are resolved too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bound {
+    /// This, in the vendor's own ids.
+    One(Entitlement),
+    /// Nothing the vendor has, or it cannot be told; why, in words that name what is near.
+    None(String),
 }
 
 impl Resolved {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{AccountView, Builder, SystemDiff};
 use crate::desired::DesiredEntitlement;
-use crate::plan::{Action, Operation, OperationId};
-use provisionr_sdk::{Ability, AccountState, Change, Expect, Grant, GrantState, KindName, Resolution, Source};
+use crate::plan::{Action, Operation, OperationId, Written};
+use provisionr_sdk::{Ability, AccountState, Bound, Change, Expect, Grant, GrantState, KindName, Resolution, Source};
 
 impl Builder<'_> {
     /// The grants that are missing; what cannot be planned is blocked.
@@ -18,7 +18,15 @@ impl Builder<'_> {
         for desired in &wanted.entitlements {
             let what = desired.wanted.to_string();
             match self.grant(desired) {
-                Ok(Some(operation)) => operations.push(operation),
+                Ok(Some(operation)) => match operations.iter_mut().find(|known: &&mut Operation| known.id == operation.id) {
+                    None => operations.push(operation),
+                    // Two policies call it by two names.
+                    Some(known) if known.action == operation.action => known.reasons.extend(operation.reasons),
+                    Some(known) => {
+                        let other = known.title();
+                        self.block(diff, what, format!("it is the same as what is wanted as `{other}`, and differs from it"));
+                    }
+                },
                 Ok(None) => {}
                 Err(why) => self.block(diff, what, why),
             }
@@ -41,7 +49,11 @@ impl Builder<'_> {
             Some(Resolution::Hidden(why)) => return Err(format!("whether there is a {noun} `{}` cannot be seen: {why}", wanted.target)),
             _ => return Err(format!("the {noun} `{}` could not be looked up", wanted.target)),
         };
-        let entitlement = wanted.bind(target);
+        let entitlement = match self.view.bound.get(&desired.key) {
+            Some(Bound::One(entitlement)) => entitlement.clone(),
+            Some(Bound::None(why)) => return Err(why.clone()),
+            _ => return Err(format!("what is meant by `{wanted}` could not be looked up")),
+        };
         let key = kind.key_of(&entitlement);
         let held: Vec<_> = self.held(kind, &entitlement).collect();
         let ours = self.view.ledger.iter().any(|row| row.key == key.as_str());
@@ -66,8 +78,9 @@ impl Builder<'_> {
             (None, Some(true), _) | (None, None, AccountView::Absent) => Expect::Absent,
             _ => Expect::Anything,
         };
-        let operation =
-            self.operation(key.as_str(), Change::Grant(entitlement)).because(desired.reasons.clone()).expecting(expect).about(wanted.target.clone(), key);
+        let written = Written::of(wanted, &entitlement);
+        let operation = self.operation(key.as_str(), Change::Grant(entitlement)).because(desired.reasons.clone()).expecting(expect);
+        let operation = operation.about(wanted.target.clone(), key).written_as(written);
         let operation = operation.after_any(goes.into_iter().flatten()).after_any(self.displacing(kind));
         let begins = self.before_first_day(self.view.lifecycle.access_before);
         self.able(&Ability::Manage(wanted.kind.clone()), self.put_off(operation, begins)).map(Some)

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::desired::{Reason, SystemAccess, TOPOLOGY};
 use crate::event::Occasion;
-use crate::plan::{Action, Blocked, OpenKey, Operation, OperationId, Verification};
+use crate::plan::{Action, Blocked, OpenKey, Operation, OperationId, Verification, Written};
 use crate::record::{ACCOUNT_STATE, LedgerRow};
 use crate::rules::{AccountOrigin, Cannot, LifecycleRules, OnLeave, SystemTopology};
 use provisionr_sdk::{
-    Ability, Account, AccountQuery, AccountState, Change, Descriptor, Entitlement, Grant, GrantKey, Kind, KindName, Lifecycle, Observation, Resolution,
+    Ability, Account, AccountQuery, AccountState, Bound, Change, Descriptor, Entitlement, Grant, GrantKey, Kind, KindName, Lifecycle, Observation, Resolution,
     Subject, SystemName, TargetName, Timestamp,
 };
 
@@ -61,12 +61,21 @@ pub(crate) struct SystemView<'a> {
     pub(crate) account: AccountView,
     pub(crate) wanted: Option<&'a SystemAccess>,
     pub(crate) targets: BTreeMap<(KindName, TargetName), Resolution>,
+    /// What is wanted in the vendor's ids, by the keys of what is wanted.
+    pub(crate) bound: BTreeMap<GrantKey, Bound>,
     pub(crate) observation: Option<Observation>,
     pub(crate) ledger: Vec<LedgerRow>,
-    /// What people call the targets of grants that nothing wants any more, by the keys of the grants.
-    pub(crate) titles: BTreeMap<String, TargetName>,
+    /// What people call grants that nothing wants any more, by the keys of the grants.
+    pub(crate) titles: BTreeMap<String, Title>,
     pub(crate) pending: Pending,
     pub(crate) lacking: BTreeMap<Ability, String>,
+}
+
+/// What people call a grant.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Title {
+    pub(crate) target: TargetName,
+    pub(crate) written: Option<Written>,
 }
 
 /// A system that could not be read.

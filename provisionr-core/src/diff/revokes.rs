@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountView, Builder, SystemDiff};
 use crate::plan::{Operation, OperationId};
-use provisionr_sdk::{Ability, Account, Cardinality, Change, Entitlement, Expect, Grant, GrantState, Kind, Lifecycle, Resolution, Source, TargetName};
+use provisionr_sdk::{Ability, Account, Bound, Cardinality, Change, Entitlement, Expect, Grant, GrantState, Kind, Lifecycle, Source, TargetName};
 
 impl Builder<'_> {
     /// Takes back what provisionr gave, and what a run of its that is not over may still give, where nothing wants it any
@@ -71,9 +71,9 @@ impl Builder<'_> {
     fn is_wanted(&self, kind: &Kind, entitlement: &Entitlement) -> bool {
         let key = kind.key_of(entitlement);
         let wanted = self.view.wanted.map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default();
-        wanted.iter().any(|desired| match self.view.targets.get(&(desired.wanted.kind.clone(), desired.wanted.target.clone())) {
-            Some(Resolution::One(target)) => kind.key_of(&desired.wanted.bind(target)) == key,
-            // A target that could not be resolved may be this one.
+        wanted.iter().any(|desired| match self.view.bound.get(&desired.key) {
+            Some(Bound::One(wanted)) => kind.key_of(wanted) == key,
+            // What could not be resolved may be this.
             _ => desired.wanted.kind == entitlement.kind,
         })
     }
@@ -93,7 +93,10 @@ impl Builder<'_> {
         let title = format!("revoke {entitlement}");
         let (change, ability) = self.removal(direct, entitlement.clone());
         let key = kind.key_of(&entitlement);
-        let target = self.view.titles.get(key.as_str()).cloned().unwrap_or_else(|| TargetName::new(entitlement.target.as_str()));
+        let (target, written) = match self.view.titles.get(key.as_str()).cloned() {
+            Some(title) => (title.target, title.written),
+            None => (TargetName::new(entitlement.target.as_str()), None),
+        };
         // Of a kind that an account holds one of, the next one takes the place of this one; taken back beside it, the
         // fallback might come last. Once it has been replaced there is nothing left to take back.
         let one = kind.cardinality != Cardinality::Many;
@@ -104,7 +107,7 @@ impl Builder<'_> {
         // What is given in the place of what is inherited can be given only after that has gone.
         let revocation = self.revocation_id(kind, &entitlement);
         let first = added.iter().filter(overtaken).filter(|operation| !operation.after_any.contains(&revocation)).map(|operation| operation.id.clone());
-        let operation = self.operation(&format!("revoke/{key}"), change).expecting(expect).after_any(first).about(target, key);
+        let operation = self.operation(&format!("revoke/{key}"), change).expecting(expect).after_any(first).about(target, key).written_as(written);
         let until = self.grace().map(|until| self.no_later(&operation, until));
         match self.able(&ability, self.put_off(operation, until)) {
             Ok(operation) => diff.operations.push(operation),

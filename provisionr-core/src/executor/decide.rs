@@ -25,6 +25,8 @@ pub(super) struct Look<'a> {
     pub(super) operation: &'a OperationState,
     pub(super) seen: &'a Seen,
     pub(super) wait: Option<Wait>,
+    /// Why what is waited for has failed, if the vendor says that it has.
+    pub(super) failed: Option<&'a str>,
     /// How many looks in a row showed it absent, this one included.
     pub(super) absences: u32,
     /// How many looks there were, this one included.
@@ -98,13 +100,20 @@ impl Decide<'_> {
         match look.seen {
             Seen::Holds(_) => Verdict::Record(Then::Done),
             _ if waiting.patience.is_some_and(|patience| look.now >= since + patience) => {
-                Verdict::Record(Then::Stuck(format!("it has been waited for since {since}, longer than it should take")))
+                let unclear = if let Seen::Unclear(why) = look.seen { Some(why.as_str()) } else { None };
+                let why = look.failed.or(unclear).map(|why| format!(": {why}")).unwrap_or_default();
+                Verdict::Record(Then::Stuck(format!("it has been waited for since {since}, longer than it should take{why}")))
             }
             Seen::Pending | Seen::Unclear(_) => again,
             // An account that is not there yet is what is waited for.
             Seen::Absent if account || waiting.reason == WaitReason::Propagating => again,
             Seen::Absent if look.absences < 2 => again,
             Seen::Absent if look.operation.failures >= self.retry.failures || look.operation.attempts >= self.retry.failures => Verdict::Record(Then::Fail),
+            // What the vendor gave up at once it may need time for.
+            Seen::Absent if look.failed.is_some() => {
+                let attempts = look.operation.attempts;
+                Verdict::Record(Then::RetryAt(look.now + self.retry.pause(attempts, &self.seed(id, &attempts.to_be_bytes()))))
+            }
             Seen::Absent => Verdict::Record(Then::RetryAt(look.now)),
         }
     }
@@ -129,6 +138,13 @@ impl Decide<'_> {
         let drawn = RetryPolicy::default().first(pause / 8).longest(pause / 8).pause(1, &self.seed(id, &looks.to_be_bytes()));
         now + pause + drawn
     }
+}
+
+/// After a look at something waited for that will not be allowed, however often it is tried: once patience ends, a person is asked.
+pub(super) fn cannot_look(waiting: &Wait, since: Timestamp, failure: &Failure, now: Timestamp) -> Option<Then> {
+    let over = waiting.patience.is_some_and(|patience| now >= since + patience);
+    (over && failure.hint == RetryHint::Never)
+        .then(|| Then::Stuck(format!("it has been waited for since {since}, and cannot be looked at: {}", failure.message)))
 }
 
 /// A wait that begins now.

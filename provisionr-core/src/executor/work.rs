@@ -20,7 +20,7 @@ pub(super) enum Finished {
     /// An attempt, and whether a write may have been sent.
     Attempt(std::result::Result<Outcome, Failure>, bool),
     /// A look.
-    Look(std::result::Result<(Seen, Option<Wait>), Failure>),
+    Look(std::result::Result<(Seen, Option<Wait>, Option<String>), Failure>),
     /// A look at the end that nothing has surfaced.
     Verified(std::result::Result<Verified, Failure>),
 }
@@ -110,6 +110,6 @@ pub(super) async fn find(adapter: Arc<dyn Adapter>, gate: Arc<Gate>, who: Accoun
             Found::CannotTell(why) => Seen::Unclear(why),
             _ => Seen::Unclear("an answer of a newer contract".to_owned()),
         };
-        (seen, None)
+        (seen, None, None)
     }))
 }

@@ -5,6 +5,6 @@ mod order;
 mod show;
 
 pub(crate) use model::Basis;
-pub use model::{Action, Blocked, Carried, OpenKey, Operation, OperationId, Plan, Verification};
+pub use model::{Action, Blocked, Carried, OpenKey, Operation, OperationId, Plan, Verification, Written};
 pub use order::OrderError;
 pub(crate) use order::check_order;

@@ -5,13 +5,15 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::desired::Reason;
 use crate::digest::Digest;
 use crate::record::{Rank, RunId};
 use crate::rules::AccountField;
 use provisionr_sdk::{
-    AccountQuery, AccountState, Change, Entitlement, Expect, GrantKey, IdempotencyKey, Subject, SubjectId, SystemName, TargetName, Timestamp, WaitReason,
+    AccountQuery, AccountState, Change, Entitlement, Expect, GrantKey, IdempotencyKey, RoleName, Subject, SubjectId, SystemName, TargetName, Timestamp,
+    WaitReason, Wanted,
 };
 
 crate::record::texts! {
@@ -95,6 +97,9 @@ pub struct Operation {
     /// What identifies the grant it gives or takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_key: Option<GrantKey>,
+    /// What policies write where the change has further ids, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
     /// What has to be done before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<OperationId>,
@@ -129,6 +134,7 @@ impl Operation {
             action,
             target: None,
             grant_key: None,
+            written: None,
             after: Vec::new(),
             after_any: Vec::new(),
             not_before: None,
@@ -182,6 +188,13 @@ impl Operation {
         self
     }
 
+    /// Sets what policies write where the change has further ids.
+    #[must_use]
+    pub fn written_as(mut self, written: Option<Written>) -> Self {
+        self.written = written;
+        self
+    }
+
     /// What it does, in the words of policies: the target by its name.
     pub fn title(&self) -> String {
         match &self.action {
@@ -208,6 +221,10 @@ impl Operation {
         }
         if let (Change::Grant(entitlement) | Change::Revoke(entitlement) | Change::Withdraw(entitlement), Some(name)) = (&mut shown, &self.target) {
             entitlement.target = name.as_str().into();
+            if let Some(written) = &self.written {
+                entitlement.role.clone_from(&written.role);
+                entitlement.params.clone_from(&written.params);
+            }
         }
         shown.to_string()
     }
@@ -225,6 +242,26 @@ impl Operation {
     /// Everything that comes before it.
     pub fn before(&self) -> impl Iterator<Item = &OperationId> {
         self.after.iter().chain(&self.after_any)
+    }
+}
+
+/// The role and the parameters of an entitlement as policies write them, where the vendor's ids are others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Written {
+    /// The role by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    /// All parameters, by what people call their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Value>,
+}
+
+impl Written {
+    /// What a policy wrote, where that is not what it is bound to.
+    pub(crate) fn of(wanted: &Wanted, bound: &Entitlement) -> Option<Self> {
+        let same = wanted.role == bound.role && wanted.params == bound.params;
+        (!same).then(|| Self { role: wanted.role.clone(), params: wanted.params.clone() })
     }
 }
 

@@ -21,8 +21,8 @@ use crate::record::ACCOUNT_STATE;
 use crate::rules::{CheckedRules, Cut, KeySource, Ownership, SystemTopology};
 use crate::store::LedgerRow;
 use provisionr_sdk::{
-    Account, AccountId, AccountQuery, Adapter, AdapterError, CallContext, Check, Entitlement, Found, IdentityKey, KindName, Lifecycle, Resolution, RetryHint,
-    Scope, Subject, Suspension, SystemName, TargetName,
+    Account, AccountId, AccountQuery, Adapter, AdapterError, Bound, CallContext, Check, Entitlement, Found, GrantKey, IdentityKey, KindName, Lifecycle,
+    Resolution, RetryHint, Scope, Subject, Suspension, SystemName, TargetName,
 };
 
 /// How often a read is tried before its system counts as unreadable for this plan.
@@ -231,9 +231,10 @@ impl<'e> Reader<'e, '_, '_> {
             };
             let account = self.claimed(account, &check).await?;
             let targets = self.resolve(&cx, wanted).await?;
+            let bound = self.bind(&cx, wanted, &targets).await?;
             let observation = match &account {
                 AccountView::Known(account) => {
-                    let scope = scope(wanted, &targets, ledger, pending);
+                    let scope = scope(&bound, ledger, pending);
                     match (all, scope.is_empty()) {
                         (true, _) => Some(self.adapter.observe(&cx, account, &Scope::All).await?),
                         (_, true) => None,
@@ -242,9 +243,9 @@ impl<'e> Reader<'e, '_, '_> {
                 }
                 _ => None,
             };
-            Ok((check, account, targets, observation))
+            Ok((check, account, targets, bound, observation))
         };
-        let (check, account, targets, observation) = tokio::select! {
+        let (check, account, targets, bound, observation) = tokio::select! {
             biased;
             result = work => result?,
             () = looking.expired() => return Err(AdapterError::timed_out("no answer in time")),
@@ -264,6 +265,7 @@ impl<'e> Reader<'e, '_, '_> {
             account,
             wanted,
             targets,
+            bound,
             observation,
             ledger: ledger.to_vec(),
             titles: BTreeMap::new(),
@@ -326,16 +328,41 @@ impl<'e> Reader<'e, '_, '_> {
         }
         Ok(targets)
     }
+
+    /// What is wanted in the vendor's ids, where its target is known. What was bound for this plan or set of plans is not bound again.
+    async fn bind(
+        &self,
+        cx: &CallContext,
+        wanted: Option<&SystemAccess>,
+        targets: &BTreeMap<(KindName, TargetName), Resolution>,
+    ) -> Result<BTreeMap<GrantKey, Bound>, AdapterError> {
+        let system = &self.adapter.descriptor().system;
+        let (mut bound, mut keys, mut open) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for desired in wanted.map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default() {
+            let Some(Resolution::One(target)) = targets.get(&(desired.wanted.kind.clone(), desired.wanted.target.clone())) else { continue };
+            let entitlement = desired.wanted.bind(target);
+            match self.reading.names.bound(system, &entitlement) {
+                Some(known) => drop(bound.insert(desired.key.clone(), known)),
+                None => {
+                    keys.push(desired.key.clone());
+                    open.push(entitlement);
+                }
+            }
+        }
+        if open.is_empty() {
+            return Ok(bound);
+        }
+        for ((key, entitlement), to) in keys.into_iter().zip(open.iter()).zip(self.adapter.bind(cx, &open).await?) {
+            self.reading.names.put_bound(system, entitlement.clone(), to.clone());
+            bound.insert(key, to);
+        }
+        Ok(bound)
+    }
 }
 
 /// What has to be looked at: what is wanted, what provisionr gave, and what it may be giving.
-fn scope(wanted: Option<&SystemAccess>, targets: &BTreeMap<(KindName, TargetName), Resolution>, ledger: &[LedgerRow], pending: &Pending) -> Vec<Entitlement> {
-    let wanted = wanted.map(|wanted| wanted.entitlements.as_slice()).unwrap_or_default().iter().filter_map(|desired| {
-        match targets.get(&(desired.wanted.kind.clone(), desired.wanted.target.clone())) {
-            Some(Resolution::One(target)) => Some(desired.wanted.bind(target)),
-            _ => None,
-        }
-    });
+fn scope(bound: &BTreeMap<GrantKey, Bound>, ledger: &[LedgerRow], pending: &Pending) -> Vec<Entitlement> {
+    let wanted = bound.values().filter_map(|bound| if let Bound::One(entitlement) = bound { Some(entitlement.clone()) } else { None });
     let given = ledger.iter().filter(|row| row.key != ACCOUNT_STATE).map(|row| row.entitlement.clone());
     let mut scope: Vec<Entitlement> = wanted.collect();
     for entitlement in given.chain(pending.grants.iter().cloned()) {

@@ -149,9 +149,12 @@ impl OperationState {
                 self.phase = Phase::Waiting { wait: wait.clone(), since: *at, look_at: *look_at };
                 Ok(())
             }
-            Transition::WaitEnded { at, seen, then, .. } => {
+            Transition::WaitEnded { at, seen, failed, then, .. } => {
                 if !matches!(self.phase, Phase::Waiting { .. }) {
                     return Err("only a wait ends");
+                }
+                if failed.is_some() {
+                    self.trouble.clone_from(failed);
                 }
                 // A wait that followed a write of this run ends in what the write began.
                 let ours = if self.attempts > 0 && matches!(seen, Seen::Holds(_)) { Ours::Made } else { Ours::Found };

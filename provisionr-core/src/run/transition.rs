@@ -95,14 +95,15 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// From an adapter's answer, and the wait it asks for.
-    pub(crate) fn from_probe(probe: Probe) -> (Self, Option<Wait>) {
+    /// From an adapter's answer, with the wait it asks for, and why it does not hold where the vendor says it.
+    pub(crate) fn from_probe(probe: Probe) -> (Self, Option<Wait>, Option<String>) {
         match probe {
-            Probe::Holds(receipt) => (Self::Holds(receipt), None),
-            Probe::Absent => (Self::Absent, None),
-            Probe::Pending(wait) => (Self::Pending, Some(wait)),
-            Probe::Unclear(why) => (Self::Unclear(why), None),
-            other => (Self::Unclear(format!("unknown answer {other:?}")), None),
+            Probe::Holds(receipt) => (Self::Holds(receipt), None, None),
+            Probe::Absent => (Self::Absent, None, None),
+            Probe::Failed(why) => (Self::Absent, None, Some(why)),
+            Probe::Pending(wait) => (Self::Pending, Some(wait), None),
+            Probe::Unclear(why) => (Self::Unclear(why), None, None),
+            other => (Self::Unclear(format!("unknown answer {other:?}")), None, None),
         }
     }
 }
@@ -246,6 +247,9 @@ pub enum Transition {
         at: Timestamp,
         /// What the look showed.
         seen: Seen,
+        /// Why what was waited for has failed, in the vendor's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<String>,
         /// What follows.
         then: Then,
     },

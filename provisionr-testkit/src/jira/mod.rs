@@ -58,7 +58,7 @@ use crate::system::FakeSystem;
 ///
 /// Acts: `provision_user {email, first_name?, last_name?, groups?}` (by the organization: made, or made active), `deprovision_user
 /// {email}` (it is deactivated), `accept_invitation {user}`, `add_to_group {user, group}`, `remove_from_group {user, group}`, `delete_group {group}`,
-/// `set_group_manager {group, managed_by}`, `add_actor` and `remove_actor {project, role, user | group}`,
+/// `set_group_manager {group, managed_by}`, `add_actor` and `remove_actor {project, role, user | group}`, `rename_role {project, role, name}`,
 /// `set_private {project, private}`, `set_active {user, active}`, `set_email_visible {user, visible}`, `set_org_admin {user, org_admin}`, `remove_user {user}`,
 /// `revoke_token {token}`, `set_permissions {token, permissions}`, `exhaust_quota {for_ms, reason?}`.
 ///

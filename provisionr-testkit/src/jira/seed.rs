@@ -202,11 +202,11 @@ fn named_project(jira: &JiraFake, key: &str) -> Result<String, ActError> {
 }
 
 fn named_role(jira: &JiraFake, project: &str, name: &str) -> Result<u64, ActError> {
-    let found = jira.site.project(project).and_then(|project| jira.site.roles_of(project).find(|role| role.name == name));
+    let found = jira.site.project(project).and_then(|project| jira.site.roles_of(project).find(|role| role.name == name || role.id.to_string() == name));
     found.map(|role| role.id).ok_or_else(|| ActError::new(format!("the project has no role `{name}`")))
 }
 
-/// Carries out an act; users are named by account id, address or name, groups by id or name, projects by id or key.
+/// Carries out an act; users are named by account id, address or name, groups and roles by id or name, projects by id or key.
 pub(super) fn act(jira: &mut JiraFake, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
     let user = |jira: &JiraFake| named_user(jira, act.text("user")?);
     let group = |jira: &JiraFake| named_group(jira, act.text("group")?);
@@ -280,6 +280,12 @@ pub(super) fn act(jira: &mut JiraFake, act: &Act, cx: &mut FakeContext) -> Resul
                 "add_actor" => jira.site.add_actor(&project, role, actor, cx),
                 _ => jira.site.remove_actor(&project, role, &actor, cx),
             };
+        }
+        "rename_role" => {
+            let project = named_project(jira, act.text("project")?)?;
+            let role = named_role(jira, &project, act.text("role")?)?;
+            let name = act.text("name")?.to_owned();
+            jira.site.roles.entry(role).and_modify(|role| role.name = name);
         }
         "set_private" => {
             let (id, private) = (named_project(jira, act.text("project")?)?, flag("private")?);

@@ -267,6 +267,11 @@ impl JiraFake {
         self.site.projects.values()
     }
 
+    /// All roles, by id.
+    pub fn roles(&self) -> impl Iterator<Item = &JiraRole> {
+        self.site.roles.values()
+    }
+
     /// A role by its id.
     pub fn role(&self, id: u64) -> Option<&JiraRole> {
         self.site.roles.get(&id)

@@ -38,6 +38,14 @@ impl FakeSystem<JiraFake> {
         })
     }
 
+    /// The id of a role a project has, by its name.
+    pub fn role_id(&self, project: &str, role: &str) -> Option<String> {
+        self.with(|jira| {
+            let project = jira.project(project)?;
+            jira.site.roles_of(project).find(|known| known.name == role).map(|role| role.id.to_string())
+        })
+    }
+
     /// What the actors of a role in a project are called, users and groups, sorted; empty when there is no such role.
     pub fn actors(&self, project: &str, role: &str) -> Vec<String> {
         self.with(|jira| {
@@ -82,6 +90,14 @@ impl FakeSystem<JiraFake> {
     /// When there is no such user, project or role.
     pub fn admin_adds_actor(&self, user: &str, project: &str, role: &str) -> Result<(), ActError> {
         self.do_to("add_actor", json!({ "user": user, "project": project, "role": role }))
+    }
+
+    /// An administrator calls a role otherwise.
+    ///
+    /// # Errors
+    /// When there is no such project or role.
+    pub fn admin_renames_role(&self, project: &str, role: &str, name: &str) -> Result<(), ActError> {
+        self.do_to("rename_role", json!({ "project": project, "role": role, "name": name }))
     }
 
     /// An administrator makes a group an actor of a role.

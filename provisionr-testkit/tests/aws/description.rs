@@ -63,7 +63,7 @@ async fn every_operation_is_asked_and_answered_as_described() {
     // What they hold.
     let held = [
         Entitlement::new("add_to_group", aws.group_id("crew").unwrap()),
-        Entitlement::new("assign_permission_set", aws.permission_set_arn("ReadOnly").unwrap()).with_param("account", "production"),
+        Entitlement::new("assign_permission_set", aws.permission_set_arn("ReadOnly").unwrap()).with_param("account", "111111111111"),
     ];
     for _ in 0..2 {
         for held in &held {

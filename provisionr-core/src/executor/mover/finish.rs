@@ -105,7 +105,7 @@ impl Mover<'_> {
         self.record(Transition::Ended { op: operation.id.clone(), attempt, at: now, outcome, then })
     }
 
-    async fn looked(&mut self, step: Step, operation: &Operation, result: Result<(Seen, Option<Wait>), Failure>) -> Result<(), MoveError> {
+    async fn looked(&mut self, step: Step, operation: &Operation, result: Result<(Seen, Option<Wait>, Option<String>), Failure>) -> Result<(), MoveError> {
         let place = step.index();
         let now = self.now();
         let due = match (step, self.state.operation(place).map(|state| &state.phase)) {
@@ -120,7 +120,7 @@ impl Mover<'_> {
         counts.looks += 1;
         let counts = *counts;
         let decide = Decide { run: &self.run.id, retry: &self.executor.retry };
-        let (seen, wait) = match result {
+        let (seen, wait, failed) = match result {
             Ok(seen) => seen,
             Err(failure) => {
                 tracing::warn!(run = %self.run.id, system = %operation.system, operation = %operation.id, error = %failure.message, "a look failed");
@@ -129,6 +129,13 @@ impl Mover<'_> {
                 if matches!((step, &operation.action), (Step::Attempt(_), Action::ByHand(_))) {
                     let (op, wait) = (operation.id.clone(), Wait::new(WaitReason::ManualStep, BY_HAND));
                     return self.record(Transition::WaitOpened { op, at: now, wait, look_at: at });
+                }
+                if let Some(Phase::Waiting { wait, since, .. }) = self.state.operation(place).map(|state| &state.phase)
+                    && let Some(then) = decide::cannot_look(wait, *since, &failure, now)
+                {
+                    self.looks.remove(&place);
+                    let (op, seen) = (operation.id.clone(), Seen::Unclear(failure.message.clone()));
+                    return self.record(Transition::WaitEnded { op, at: now, seen, failed: None, then });
                 }
                 self.again(place, operation, at);
                 return Ok(());
@@ -143,7 +150,8 @@ impl Mover<'_> {
         let absences = if seen == Seen::Absent { counts.absences + 1 } else { 0 };
         self.looks.insert(place, Looks { absences, ..counts });
         let Some(state) = self.state.operation(place) else { return Ok(()) };
-        let look = Look { operation: state, seen: &seen, wait, absences, looks: counts.looks, closing: self.state.is_closing(), now };
+        let look =
+            Look { operation: state, seen: &seen, wait, failed: failed.as_deref(), absences, looks: counts.looks, closing: self.state.is_closing(), now };
         let op = operation.id.clone();
         match (step, &state.phase) {
             (Step::Settle(_), _) => {
@@ -165,7 +173,7 @@ impl Mover<'_> {
                 match decide.waited(op.as_str(), wait, *since, account, &look) {
                     decide::Verdict::Record(then) => {
                         self.looks.remove(&place);
-                        self.record(Transition::WaitEnded { op, at: now, seen, then })?;
+                        self.record(Transition::WaitEnded { op, at: now, seen, failed, then })?;
                     }
                     decide::Verdict::Again(at) => self.again(place, operation, at),
                 }
@@ -187,7 +195,7 @@ impl Mover<'_> {
                 let look_at = now + wait.look_after;
                 self.record(Transition::WaitOpened { op: op.clone(), at: now, wait, look_at })?;
                 if matches!(seen, Seen::Holds(_)) {
-                    self.record(Transition::WaitEnded { op, at: now, seen, then: Then::Done })?;
+                    self.record(Transition::WaitEnded { op, at: now, seen, failed: None, then: Then::Done })?;
                 }
             }
             (Step::Look(_), _) => {}
@@ -207,7 +215,7 @@ impl Mover<'_> {
         match result {
             Ok(Verified::Clean) => {
                 self.looks.remove(&place);
-                self.record(Transition::WaitEnded { op, at: now, seen: Seen::Holds(Receipt::new()), then: Then::Done })
+                self.record(Transition::WaitEnded { op, at: now, seen: Seen::Holds(Receipt::new()), failed: None, then: Then::Done })
             }
             Ok(Verified::Surfaced(what)) => {
                 tracing::error!(run = %self.run.id, subject = %self.run.subject, system = %operation.system, %what, "something of a leaver has surfaced");
