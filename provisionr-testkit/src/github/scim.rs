@@ -18,10 +18,9 @@ const REQUIRED: [&str; 5] = ["userName", "externalId", "displayName", "emails", 
 
 /// GitHub's status is a number.
 fn refuse(refusal: Refusal) -> FakeResponse {
-    let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": refusal.status, "scimType": refusal.scim_type, "detail": refusal.detail,
-    });
-    FakeResponse::bytes(refusal.status, "application/scim+json", body.to_string())
+    let Refusal { status, scim_type, detail } = refusal;
+    let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status, "scimType": scim_type, "detail": detail });
+    FakeResponse::bytes(status, "application/scim+json", body.to_string())
 }
 
 impl GithubFake {

@@ -18,7 +18,7 @@ fn user(name: &str) -> Value {
     })
 }
 
-fn patch(operations: Value) -> Value {
+fn patch(operations: &Value) -> Value {
     json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations })
 }
 
@@ -63,10 +63,10 @@ async fn every_operation_on_users_answers_as_described() {
         ("GET", &mona, None, 200),
         ("PUT", &mona, Some(with(user("mona"), "displayName", "Mona".into())), 200),
         ("PUT", &mona, Some(with(user("mona"), "userName", "Lisa".into())), 409),
-        ("PATCH", &mona, Some(patch(json!([{ "op": "replace", "path": "active", "value": false }]))), 200),
-        ("PATCH", &mona, Some(patch(json!([{ "op": "move" }]))), 400),
+        ("PATCH", &mona, Some(patch(&json!([{ "op": "replace", "path": "active", "value": false }]))), 200),
+        ("PATCH", &mona, Some(patch(&json!([{ "op": "move" }]))), 400),
         ("GET", &nobody, None, 404),
-        ("PATCH", &nobody, Some(patch(json!([]))), 404),
+        ("PATCH", &nobody, Some(patch(&json!([]))), 404),
         ("DELETE", &mona, None, 204),
         ("DELETE", &mona, None, 404),
     ] {
@@ -127,7 +127,7 @@ async fn logins_are_made_of_user_names() {
 async fn a_suspension_takes_the_login_and_a_return_gives_it_back() {
     let (fake, client) = start(GithubFake::new().with_enterprise());
     let mona = provisioned(&client, "mona").await;
-    let active = |active: bool| patch(json!([{ "op": "replace", "value": { "active": active } }]));
+    let active = |active: bool| patch(&json!([{ "op": "replace", "value": { "active": active } }]));
     let off = send(&client, "PATCH", &mona, Some(active(false))).await;
     assert_eq!((&off.body["active"], &off.body["userName"]), (&json!(false), &json!("mona")), "what SCIM keeps stays");
     let hash = login(&fake, "mona");
@@ -154,7 +154,7 @@ async fn a_path_with_a_filter_does_nothing() {
         { "op": "replace", "path": "name.familyName", "value": "Cat" },
         { "op": "replace", "value": { "displayName": "Mona", "name": { "givenName": "Lisa" } } },
     ]);
-    let seen = send(&client, "PATCH", &mona, Some(patch(operations))).await.body;
+    let seen = send(&client, "PATCH", &mona, Some(patch(&operations))).await.body;
     assert_eq!((&seen["emails"][0]["value"], &seen["displayName"]), (&json!("mona@example.com"), &json!("Mona")));
     assert_eq!((&seen["name"]["familyName"], &seen["name"]["givenName"], &seen["name"]["middleName"]), (&json!("Cat"), &json!("Lisa"), &json!("Lisa")));
     assert!(fake.take_problems().is_empty());
