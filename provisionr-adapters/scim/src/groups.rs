@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provisionr_http::scim::{Group, User};
+use provisionr_http::scim::{Group, Member, User};
 use provisionr_sdk::{
     Account, AdapterError, CallContext, Completeness, Coverage, Effect, Entitlement, ErrorKind, Grant, Outcome, Page, PageRequest, Receipt, Request, Resolved,
     Result, Source, Target, TargetId, TargetName,
@@ -51,7 +51,7 @@ impl Nest {
 
     /// Who is in a group: directly, or through one of its groups.
     fn grants(&self, group: &Group) -> Vec<Grant> {
-        let users = |group: &Group| group.members().filter(|member| member.is_user()).map(|member| member.id).collect::<BTreeSet<String>>();
+        let users = |group: &Group| group.members().filter(Member::is_user).map(|member| member.id).collect::<BTreeSet<String>>();
         let mut grants: Vec<Grant> = users(group).iter().map(|user| membership(user, group.id())).collect();
         for through in self.inner(group).filter(|through| through.id() != group.id()) {
             let held: BTreeSet<String> = self.whole(through).into_iter().filter(|inner| inner.id() != group.id()).flat_map(users).collect();

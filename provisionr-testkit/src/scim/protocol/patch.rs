@@ -221,7 +221,7 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn patched(operations: Value, dialect: Dialect) -> Result<Value, Option<&'static str>> {
+    fn patched(operations: &Value, dialect: Dialect) -> Result<Value, Option<&'static str>> {
         let Value::Object(mut user) = json!({
             "id": "1", "userName": "b", "title": "SE", "name": { "givenName": "B", "familyName": "J" },
             "emails": [{ "value": "b@x.com", "type": "work", "primary": true }, { "value": "b@home.org", "type": "home" }],
@@ -258,10 +258,10 @@ mod tests {
             (json!({ "op": "remove", "path": "title" }), "/title", Value::Null),
             (json!({ "op": "remove", "path": "nickName" }), "/nickName", Value::Null),
         ] {
-            let after = patched(json!([operation]), Dialect::Rfc).unwrap();
+            let after = patched(&json!([operation]), Dialect::Rfc).unwrap();
             assert_eq!(after.pointer(at).cloned().unwrap_or_default(), value, "{operation}");
         }
-        let plain = patched(json!([{ "op": "remove", "path": "members", "value": [{ "value": "1" }] }]), Dialect::Plain).unwrap();
+        let plain = patched(&json!([{ "op": "remove", "path": "members", "value": [{ "value": "1" }] }]), Dialect::Plain).unwrap();
         assert_eq!(plain["members"], json!([{ "value": "2" }]));
     }
 
@@ -278,7 +278,7 @@ mod tests {
             (json!({ "op": "remove", "path": "members[value like \"1\"]" }), Dialect::Rfc, "invalidFilter"),
             (json!({ "op": "add", "value": "x" }), Dialect::Rfc, "invalidValue"),
         ] {
-            assert_eq!(patched(json!([operation]), dialect), Err(Some(scim_type)), "{operation}");
+            assert_eq!(patched(&json!([operation]), dialect), Err(Some(scim_type)), "{operation}");
         }
     }
 }
