@@ -84,7 +84,7 @@ impl SystemSettings for Settings {
         config = match &self.credentials {
             Credentials::Jwt { consumer_key, username, key } => config.jwt_bearer(consumer_key, username, RsaSigner::from_pem(&key.read()?)?),
             Credentials::Client { consumer_key, username, secret } => config.client_credentials(consumer_key, secret.clone(), username),
-            Credentials::Token(source) => self.username.iter().fold(config.access_token(source.clone()), |config, name| config.username(name)),
+            Credentials::Token(source) => self.username.iter().fold(config.access_token(source.clone()), SalesforceConfig::username),
         };
         config = self.login_host.iter().fold(config, |config, host| config.login_host(host.as_str()));
         config = self.api_version.into_iter().fold(config, SalesforceConfig::api_version);
