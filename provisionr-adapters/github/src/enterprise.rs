@@ -17,7 +17,7 @@ use crate::wire::{Connection, User};
 
 /// Filters know `userName`, `externalId`, `id` and `displayName`.
 /// <https://docs.github.com/enterprise-cloud@latest/rest/enterprise-admin/scim#list-scim-provisioned-identities-for-an-enterprise>
-pub(crate) const SCIM: Quirks = Quirks::new().without_email_filter();
+pub(crate) const SCIM: Quirks = Quirks::new().without_email_filter().plain_json();
 
 /// The enterprise, entered as its setup user.
 #[derive(Debug)]

@@ -81,7 +81,9 @@ async fn a_person_appears_with_the_first_login() {
 async fn a_group_whose_identities_are_not_to_be_seen_has_not_nobody() {
     let fake = world().with_user("sarah").with_member("company", "sarah", 30).seeded(&json!({ "tokens": [{ "token": "sarahs", "owner": "sarah" }] })).start();
     act(&fake, "saml_login", json!({ "group": "company", "extern_uid": "emp-7", "email": SARAH, "provider": "group_saml" }));
-    fake.fault(Fault::status(404).on("GET", "/api/v4/groups/company/saml/**").always());
+    for hidden in ["/api/v4/groups/company/saml/**", "/api/v4/groups/company/saml_group_links"] {
+        fake.fault(Fault::status(404).on("GET", hidden).always());
+    }
     let gitlab = connect(&fake, config());
     assert!(matches!(gitlab.find_account(&cx(), &AccountQuery::by("extern_uid", "emp-7")).await.unwrap(), Found::CannotTell(_)));
     fake.clear_faults();

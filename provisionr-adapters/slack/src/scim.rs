@@ -3,4 +3,4 @@
 use provisionr_http::scim::{Quirks, SwitchOff};
 
 /// More than 1000 a page count as 1000, `DELETE` deactivates, and the address has a name of its own in filters.
-pub(crate) const SLACK: Quirks = Quirks::new().page(1000).switch_off(SwitchOff::Delete).email_filter("email");
+pub(crate) const SLACK: Quirks = Quirks::new().page(1000).switch_off(SwitchOff::Delete).email_filter("email").plain_json();

@@ -298,7 +298,7 @@ pub(super) fn by_names(org: &Org, request: &FakeRequest) -> Option<FakeRequest> 
         ["repositories", id, rest @ ..] => format!("/repos/{}/{}/{}", org.login, org.repositories.get(&number(id)?)?.name, rest.join("/")),
         _ => return None,
     };
-    Some(FakeRequest { path, ..request.clone() })
+    Some(FakeRequest { path: path.trim_end_matches('/').to_owned(), ..request.clone() })
 }
 
 /// Reports parameters the fake would ignore: a test must not pass because of them.

@@ -72,7 +72,8 @@ pub(super) fn list(slack: &mut SlackFake, call: &Call<'_>, cx: &mut FakeContext)
         filter.as_ref().is_none_or(|filter| filter.matches(&known))
     };
     let shown = users.filter(fits).filter_map(|user| shown(user).as_object().cloned());
-    protocol::list(call.request, Cut { default: 10, most: 1000 }, None, shown).map_err(|refusal| slack_form(&refusal))
+    let listed = protocol::list(call.request, Cut { default: 10, most: 1000 }, None, shown).map_err(|refusal| slack_form(&refusal))?;
+    Ok(FakeResponse::json(listed.status, &listed.to_json()))
 }
 
 pub(super) fn get(slack: &mut SlackFake, call: &Call<'_>, _: &mut FakeContext) -> Reply {

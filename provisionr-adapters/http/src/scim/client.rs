@@ -152,7 +152,7 @@ impl Scim {
         body.insert("schemas".to_owned(), attribute::schemas(&body));
         body.insert("userName".to_owned(), user_name.into());
         body.insert("active".to_owned(), true.into());
-        let answer = scim_body(self.client.post(path!["Users"]).json(&body)).send(cx).await?;
+        let answer = self.sending(self.client.post(path!["Users"]).json(&body)).send(cx).await?;
         Ok((answer.json()?, answer))
     }
 
@@ -321,20 +321,20 @@ impl Scim {
             Some(version) => request.header("if-match", version),
             None => request,
         };
-        scim_body(request).send(cx).await
+        self.sending(request).send(cx).await
+    }
+
+    fn sending<'a>(&self, request: RequestBuilder<'a>) -> RequestBuilder<'a> {
+        request.header("content-type", self.quirks.content_type)
     }
 
     /// 200 with the resource and 204 without are both in use; the caller looks at what came of it.
     async fn patch(&self, cx: &CallContext, path: Path, operations: Vec<Value>) -> Result<Answer> {
-        scim_body(self.client.request(Method::PATCH, path).json(&json!({ "schemas": [PATCH], "Operations": operations }))).send(cx).await
+        self.sending(self.client.request(Method::PATCH, path).json(&json!({ "schemas": [PATCH], "Operations": operations }))).send(cx).await
     }
 }
 
 /// Texts of JSON are texts of filters: RFC 7644, section 3.4.2.2.
 fn equal(attribute: &str, value: &str) -> String {
     format!("{attribute} eq {}", Value::from(value))
-}
-
-fn scim_body(request: RequestBuilder<'_>) -> RequestBuilder<'_> {
-    request.header("content-type", "application/scim+json")
 }

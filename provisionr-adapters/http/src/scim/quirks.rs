@@ -38,6 +38,7 @@ pub struct Quirks {
     pub(super) email: Option<&'static str>,
     pub(super) filter: bool,
     pub(super) patch: bool,
+    pub(super) content_type: &'static str,
 }
 
 impl Default for Quirks {
@@ -49,7 +50,15 @@ impl Default for Quirks {
 impl Quirks {
     /// As the RFC has it, in pages of a hundred.
     pub const fn new() -> Self {
-        Self { page: 100, switch_off: SwitchOff::Inactive, removal: MemberRemoval::ByPath, email: Some("emails.value"), filter: true, patch: true }
+        Self {
+            page: 100,
+            switch_off: SwitchOff::Inactive,
+            removal: MemberRemoval::ByPath,
+            email: Some("emails.value"),
+            filter: true,
+            patch: true,
+            content_type: "application/scim+json",
+        }
     }
 
     /// Sets how many resources are asked for at once.
@@ -98,6 +107,13 @@ impl Quirks {
     #[must_use]
     pub const fn without_patch(mut self) -> Self {
         self.patch = false;
+        self
+    }
+
+    /// What is sent is called plain JSON, for services that describe nothing else; `application/scim+json` unless set.
+    #[must_use]
+    pub const fn plain_json(mut self) -> Self {
+        self.content_type = "application/json";
         self
     }
 }

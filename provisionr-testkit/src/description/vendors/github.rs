@@ -12,5 +12,6 @@ pub(super) fn description(folder: &Folder) -> Description {
         .and(Description::openapi(folder.read("github/github-enterprise-scim.openapi3.json")))
         .undescribed("GET /user/*", "the file is cut, and has no look-up of a person by id")
         .undescribed("GET /orgs/*/teams/*/team-sync/group-mappings", "the file is cut, and has no team synchronization")
+        .undescribed("GET /orgs/*/teams/*/external-groups", "the file is cut, and has no external groups of teams")
         .undescribed("POST /graphql", "queries are described by a GraphQL schema")
 }
