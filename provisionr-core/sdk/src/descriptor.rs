@@ -218,6 +218,9 @@ pub struct AccountFacts {
     /// The calls that find an account whose id is known, lane by lane; where none are given a forecast counts one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub find: Vec<Calls>,
+    /// What the credential has to be allowed for all of this, in the vendor's words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<&'static str>,
 }
 
 impl Default for AccountFacts {
@@ -232,6 +235,7 @@ impl Default for AccountFacts {
             set_state: ChangeFacts::set(),
             end_sessions: ChangeFacts::set(),
             find: Vec::new(),
+            scopes: Vec::new(),
         }
     }
 }
@@ -240,6 +244,13 @@ impl AccountFacts {
     /// Accounts that exist, and that this adapter neither makes nor changes.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds what the credential has to be allowed, in the vendor's words.
+    #[must_use]
+    pub fn scope(mut self, scope: &'static str) -> Self {
+        self.scopes.push(scope);
+        self
     }
 
     /// Adds a key they are found by.
