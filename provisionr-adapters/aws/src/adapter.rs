@@ -69,7 +69,8 @@ impl IdentityCenter {
         match self.client.call(cx, operation, body).await {
             Ok(_) => Ok(None),
             Err(error) if *error.kind() == ErrorKind::PermissionDenied => Ok(Some(error.to_string())),
-            Err(error) if is_missing(&error) => Ok(None),
+            // Whether one may ask comes before what is asked for.
+            Err(error) if is_missing(&error) || *error.kind() == ErrorKind::InvalidRequest => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -91,11 +92,14 @@ impl IdentityCenter {
 }
 
 /// What can be asked without writing and without knowing anybody, and what cannot be done where it is refused.
-fn questions() -> Vec<(Operation, Value, Vec<Ability>)> {
+fn questions(instance: &str) -> Vec<(Operation, Value, Vec<Ability>)> {
     use Ability::{CreateAccount, ListAccounts, ListGrants, ListTargets, Manage, Observe, SetState, UpdateAccount};
     let (groups, sets) = (|| KindName::from(ADD_TO_GROUP), || KindName::from(ASSIGN_PERMISSION_SET));
     let one = || json!({ "MaxResults": 1 });
     let (user, group) = (|| json!({ "MemberId": { "UserId": NOBODY } }), || json!({ "GroupId": NOBODY }));
+    let nothing = format!("{}/ps-0000000000000000", instance.replacen(":instance/", ":permissionSet/", 1));
+    let set = || json!({ "PermissionSetArn": nothing });
+    let in_account = json!({ "PermissionSetArn": nothing, "AccountId": "000000000000" });
     let named = json!({ "AlternateIdentifier": { "UniqueAttribute": { "AttributePath": "userName", "AttributeValue": NOBODY } } });
     let whole = vec![Manage(groups()), Observe(groups()), ListTargets(groups()), ListGrants(groups())];
     vec![
@@ -110,6 +114,9 @@ fn questions() -> Vec<(Operation, Value, Vec<Ability>)> {
         (look("ListGroupMembershipsForMember"), user(), vec![Observe(groups())]),
         (look("ListGroupMemberships"), group(), vec![ListGrants(groups())]),
         (look_sso("ListPermissionSets"), one(), vec![ListTargets(sets()), ListGrants(sets())]),
+        (look_sso("DescribePermissionSet"), set(), vec![ListTargets(sets()), Manage(sets())]),
+        (look_sso("ListAccountsForProvisionedPermissionSet"), set(), vec![ListGrants(sets())]),
+        (look_sso("ListAccountAssignments"), in_account, vec![ListGrants(sets())]),
         // Only the management account may ask what a person has.
         (look_sso("ListAccountAssignmentsForPrincipal"), json!({ "PrincipalId": NOBODY, "PrincipalType": "USER" }), vec![Manage(sets()), Observe(sets())]),
         (look_sso("ListAccountAssignmentCreationStatus"), one(), vec![Manage(sets())]),
@@ -152,7 +159,7 @@ impl Adapter for IdentityCenter {
     async fn check(&self, cx: &CallContext) -> Result<Check> {
         self.check_store(cx).await?;
         let mut check = Check::new();
-        for (operation, body, needed_for) in questions() {
+        for (operation, body, needed_for) in questions(&self.client.instance) {
             if let Some(why) = self.denied(cx, operation, body).await? {
                 check = check.lacks_all(needed_for, why);
             }

@@ -1,15 +1,16 @@
 //! Permission sets assigned to people in AWS accounts. AWS works on each assignment in a job.
 
 use provisionr_sdk::{
-    Account, AdapterError, Bound, CallContext, Entitlement, Grant, Outcome, Receipt, Request, Resolved, Result, Source, Target, TargetName, did_you_mean,
+    Account, AdapterError, Bound, CallContext, Entitlement, ErrorKind, Grant, Outcome, Receipt, Request, Resolved, Result, RetryHint, Source, Target,
+    TargetName, did_you_mean,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::adapter::IdentityCenter;
-use crate::client::look_sso;
+use crate::client::{ASSIGN, look_sso};
 use crate::errors::is_conflict;
-use crate::jobs::{Started, Way, Work, wait};
+use crate::jobs::{LOOK_AGAIN, Started, Way, Work, wait};
 use crate::wire::{PermissionSet, Row, is_id, is_permission_set};
 
 pub(crate) const ASSIGN_PERMISSION_SET: &str = "assign_permission_set";
@@ -150,8 +151,11 @@ impl IdentityCenter {
             Ok(answer) => way.started(&answer),
             Err(error) if is_conflict(&error) => match self.running(cx, way, assignment).await {
                 Ok(Work::In(job)) => Ok(Started::Working(job.request_id, None)),
+                _ if self.is_full(cx).await? => Err(too_many()),
                 _ => Err(error),
             },
+            // In either form it is no failure of this assignment, and jobs take longer than the pause of a rate limit.
+            Err(error) if matches!(error.kind(), ErrorKind::RateLimited(_)) && error.hint() == RetryHint::Backoff && self.is_full(cx).await? => Err(too_many()),
             Err(error) => Err(error),
         }
     }
@@ -186,6 +190,11 @@ impl IdentityCenter {
         }
         Ok(Resolved::among(names, &targets))
     }
+}
+
+/// AWS works on as many jobs as it does at once.
+fn too_many() -> AdapterError {
+    AdapterError::rate_limited(ASSIGN, Some(LOOK_AGAIN))
 }
 
 #[derive(Deserialize)]

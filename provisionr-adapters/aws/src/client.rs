@@ -5,12 +5,14 @@ use provisionr_sdk::{Access, AdapterError, CallContext, Completeness, Cursor, Er
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Lanes, and how many requests of each fit into a second. All of IAM Identity Center's APIs together take 20
-/// (<https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html>); assignments need few of them.
+/// Lanes, all of one pool: what AWS gives is for all of IAM Identity Center's APIs together.
 pub(crate) const STORE: &str = "identitystore";
 pub(crate) const READ: &str = "sso";
 pub(crate) const ASSIGN: &str = "sso.assign";
-pub(crate) const LANES: [(&str, u32); 3] = [(STORE, 20), (READ, 15), (ASSIGN, 5)];
+pub(crate) const LANES: [&str; 3] = [STORE, READ, ASSIGN];
+/// Requests a second. AWS gives 20, to everybody who uses the instance
+/// (<https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html>).
+pub(crate) const REQUESTS: u32 = 15;
 
 /// The most items a page has, in both services.
 const LARGEST_PAGE: u32 = 100;

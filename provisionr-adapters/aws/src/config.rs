@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use provisionr_http::{HttpClient, Transport};
 use provisionr_sdk::{
-    Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Contention, Descriptor, Kind, Lane, Owner, Param, Result, Search,
-    Suspension, SystemName, Transition,
+    Ability, AccountFacts, AccountNeed, AccountState, AdapterError, Attribute, ChangeFacts, Descriptor, Kind, Lane, Owner, Param, Result, Search, Suspension,
+    SystemName, Transition,
 };
+use serde::Deserialize;
 
 use crate::adapter::IdentityCenter;
 use crate::assignments::{ASSIGN_PERMISSION_SET, AssignPermissionSet};
-use crate::client::{ASSIGN, Client, LANES, READ, STORE};
+use crate::client::{ASSIGN, Client, LANES, READ, REQUESTS, STORE};
 use crate::credentials::{AccessKeysProvider, Kept};
 use crate::errors;
 use crate::groups::{ADD_TO_GROUP, AddToGroup};
 use crate::sign::Signature;
-use crate::wire::{TEXTS, is_aws_account};
+use crate::wire::{ExternalId, TEXTS, is_aws_account};
 
 /// One instance of IAM Identity Center, and how it is entered. `Debug` shows no credential.
 ///
@@ -43,7 +44,8 @@ pub struct IdentityCenterConfig {
     url: Option<String>,
     keys: Option<Arc<dyn AccessKeysProvider>>,
     accounts: BTreeMap<String, String>,
-    scim: String,
+    source: IdentitySource,
+    scim: Option<String>,
     issuer: Option<String>,
 }
 
@@ -57,7 +59,8 @@ impl IdentityCenterConfig {
             url: None,
             keys: None,
             accounts: BTreeMap::new(),
-            scim: "the identity provider behind SCIM".to_owned(),
+            source: IdentitySource::default(),
+            scim: None,
             issuer: None,
         }
     }
@@ -83,10 +86,18 @@ impl IdentityCenterConfig {
         self
     }
 
-    /// Names the identity provider that users and groups come from over SCIM, for people who read that something is its.
+    /// Says where users and groups come from: the identity store itself unless set. Nobody is made, changed or deleted here whom another
+    /// party would change back or make again; assignments of permission sets are ours all the same.
+    #[must_use]
+    pub fn identity_source(mut self, source: IdentitySource) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Names the identity provider or directory that users and groups come from, for people who read that something is its.
     #[must_use]
     pub fn scim(mut self, owner: impl Into<String>) -> Self {
-        self.scim = owner.into();
+        self.scim = Some(owner.into());
         self
     }
 
@@ -128,12 +139,13 @@ impl IdentityCenterConfig {
         let client = Client { sso: client("sso")?, store: client("identitystore")?, instance: self.instance, identity_store: self.identity_store };
         let attributes = attributes();
         let facts = Facts {
-            scim: Owner::new(self.scim),
+            source: self.source,
+            owner: Owner::new(self.scim.unwrap_or_else(|| self.source.name().to_owned())),
             attributes: attributes.iter().map(|attribute| attribute.name).collect(),
             accounts: self.accounts,
             issuer: self.issuer,
         };
-        let descriptor = descriptor(system.into(), attributes, facts.issuer.is_some());
+        let descriptor = descriptor(system.into(), attributes, &facts, &client.instance);
         Ok(IdentityCenter { client, descriptor, facts })
     }
 }
@@ -144,16 +156,46 @@ impl fmt::Debug for IdentityCenterConfig {
     }
 }
 
+/// Where the users and groups of an instance come from.
+/// <https://docs.aws.amazon.com/singlesignon/latest/userguide/manage-your-identity-source.html>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum IdentitySource {
+    /// The identity store itself. Those that have an external id all the same came over SCIM.
+    #[default]
+    Store,
+    /// An identity provider, over SCIM. It need not give external ids, and all users and groups are its.
+    Scim,
+    /// Active Directory. All users and groups are its.
+    ActiveDirectory,
+}
+
 /// What of the configuration is needed at work.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    pub(crate) scim: Owner,
+    source: IdentitySource,
+    owner: Owner,
     pub(crate) attributes: Vec<&'static str>,
     pub(crate) issuer: Option<String>,
     accounts: BTreeMap<String, String>,
 }
 
+impl IdentitySource {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Store | Self::Scim => "the identity provider behind SCIM",
+            Self::ActiveDirectory => "Active Directory",
+        }
+    }
+}
+
 impl Facts {
+    /// Who else decides about a user or group with these external ids.
+    pub(crate) fn owner(&self, external_ids: &[ExternalId]) -> Option<Owner> {
+        (self.source != IdentitySource::Store || !external_ids.is_empty()).then(|| self.owner.clone())
+    }
+
     /// The 12 digits an AWS account is known by, whatever it is called here today; none when the settings have no such name.
     pub(crate) fn account_id<'a>(&'a self, account: &'a str) -> Option<&'a str> {
         self.accounts.get(account).map(String::as_str).or_else(|| Some(account).filter(|account| is_aws_account(account)))
@@ -204,7 +246,7 @@ fn accounts(attributes: Vec<Attribute>, by_issuer: bool) -> AccountFacts {
 /// takes. A minute is twice what callers are known to wait before they look again.
 const LAG: Duration = Duration::from_secs(60);
 
-fn descriptor(system: SystemName, attributes: Vec<Attribute>, by_issuer: bool) -> Descriptor {
+fn descriptor(system: SystemName, attributes: Vec<Attribute>, facts: &Facts, instance: &str) -> Descriptor {
     let membership = ChangeFacts::set().lag(LAG, 2).calls(STORE, 3);
     let groups = Kind::per_target::<AddToGroup>(ADD_TO_GROUP)
         .doc("Puts a person into a group of the identity store")
@@ -227,7 +269,6 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, by_issuer: bool) -
         .target_noun("permission set")
         .key(Param::text("account").doc("the AWS account: its name, or its 12 digits"))
         .needs(AccountNeed::Known)
-        .contention(Contention::PerPair)
         .granting(assignment.clone())
         .revoking(assignment)
         .scope("sso:ListPermissionSets")
@@ -241,12 +282,14 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, by_issuer: bool) -
         .scope("sso:DescribeAccountAssignmentDeletionStatus")
         .scope("sso:ListAccountAssignmentCreationStatus")
         .scope("sso:ListAccountAssignmentDeletionStatus");
-    let mut descriptor = Descriptor::new(system, "aws").accounts(accounts(attributes, by_issuer)).kind(groups).kind(sets).can(Ability::ListAccounts);
+    let mut descriptor =
+        Descriptor::new(system, "aws").accounts(accounts(attributes, facts.issuer.is_some())).kind(groups).kind(sets).can(Ability::ListAccounts);
+    if facts.source != IdentitySource::Store {
+        descriptor = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState].iter().fold(descriptor, Descriptor::cannot);
+    }
     for kind in [ADD_TO_GROUP, ASSIGN_PERMISSION_SET] {
         descriptor = descriptor.can(Ability::ListTargets(kind.into())).can(Ability::ListGrants(kind.into()));
     }
-    LANES.iter().fold(descriptor, |descriptor, (name, requests)| {
-        let lane = Lane::new(*name).window(*requests, Duration::from_secs(1));
-        descriptor.lane(if *name == ASSIGN { lane.concurrency(10) } else { lane })
-    })
+    let pool = format!("aws {instance}");
+    LANES.iter().fold(descriptor, |descriptor, name| descriptor.lane(Lane::new(*name).window(REQUESTS, Duration::from_secs(1)).pool(pool.as_str())))
 }

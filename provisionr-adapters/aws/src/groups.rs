@@ -41,11 +41,14 @@ impl IdentityCenter {
 
     pub(crate) fn target(&self, group: &Group) -> Target {
         let target = Target::new(group.group_id.as_str(), group.display_name.as_deref().unwrap_or(&group.group_id));
-        if group.external_ids.is_empty() { target } else { target.owned_by(self.facts.scim.clone()) }
+        match self.facts.owner(&group.external_ids) {
+            Some(owner) => target.owned_by(owner),
+            None => target,
+        }
     }
 
     pub(crate) fn membership(&self, group: &Group, user: &str) -> Grant {
-        let source = if group.external_ids.is_empty() { Source::Direct } else { Source::Owned(self.facts.scim.clone()) };
+        let source = self.facts.owner(&group.external_ids).map_or(Source::Direct, Source::Owned);
         Grant::direct(user, Entitlement::new(ADD_TO_GROUP, group.group_id.as_str())).from_source(source)
     }
 
@@ -72,7 +75,10 @@ impl IdentityCenter {
     /// A group whose members are ours to decide.
     async fn ours(&self, cx: &CallContext, id: &str, gone: AdapterError) -> Result<Group> {
         let group = self.group(cx, id).await?.ok_or(gone)?;
-        if group.external_ids.is_empty() { Ok(group) } else { Err(AdapterError::owned_elsewhere(format!("{} decides who is in this group", self.facts.scim))) }
+        match self.facts.owner(&group.external_ids) {
+            Some(owner) => Err(AdapterError::owned_elsewhere(format!("{owner} decides who is in this group"))),
+            None => Ok(group),
+        }
     }
 
     pub(crate) async fn join(&self, cx: &CallContext, account: &Account, wanted: &Entitlement) -> Result<Outcome> {

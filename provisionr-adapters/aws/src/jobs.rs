@@ -13,7 +13,10 @@ use crate::errors::is_missing;
 use crate::wire::Job;
 
 /// Jobs take seconds; the Terraform provider looks every five.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// AWS works on so many assignments at once.
+/// <https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html>
+const OUTSTANDING: usize = 10;
 /// Twice what the Terraform provider waits.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -128,6 +131,11 @@ impl IdentityCenter {
             }
         }
         Ok(Work::None)
+    }
+
+    /// Whether AWS takes no more jobs.
+    pub(crate) async fn is_full(&self, cx: &CallContext) -> Result<bool> {
+        Ok(self.under_way(cx, Way::Create).await?.len() + self.under_way(cx, Way::Delete).await?.len() >= OUTSTANDING)
     }
 
     /// How a job stands. Who may not look at it learns from the list whether it still works.

@@ -16,7 +16,7 @@ mod wire;
 
 pub use adapter::IdentityCenter;
 pub use assignments::AssignPermissionSet;
-pub use config::IdentityCenterConfig;
+pub use config::{IdentityCenterConfig, IdentitySource};
 pub use credentials::{AccessKeys, AccessKeysProvider};
 pub use groups::AddToGroup;
 pub use settings::Settings;

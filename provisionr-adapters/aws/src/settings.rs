@@ -9,7 +9,7 @@ use provisionr_sdk::{CallContext, Result, SystemName};
 use serde::Deserialize;
 
 use crate::adapter::IdentityCenter;
-use crate::config::IdentityCenterConfig;
+use crate::config::{IdentityCenterConfig, IdentitySource};
 use crate::credentials::{AccessKeys, AccessKeysProvider};
 
 /// An instance as a file has it. It holds no secret, only where one is. Keys are read again when AWS refuses them.
@@ -27,6 +27,7 @@ use crate::credentials::{AccessKeys, AccessKeysProvider};
 ///         "session_token": { "env": "AWS_SESSION_TOKEN" }
 ///     },
 ///     "accounts": { "production": "111111111111", "staging": "222222222222" },
+///     "identity_source": "scim",
 ///     "scim": "Okta"
 /// }"#)?;
 /// # Ok::<_, serde_json::Error>(())
@@ -45,7 +46,10 @@ pub struct Settings {
     /// AWS accounts, by the names policies have for them.
     #[serde(default)]
     accounts: BTreeMap<String, String>,
-    /// Who provisions users and groups over SCIM.
+    /// Where users and groups come from: `store`, `scim` or `active_directory`.
+    #[serde(default)]
+    identity_source: IdentitySource,
+    /// What that is called, or who provisions some users and groups over SCIM.
     #[serde(default)]
     scim: Option<String>,
     /// The issuer of external ids people are found by.
@@ -77,7 +81,9 @@ impl SystemSettings for Settings {
     type Adapter = IdentityCenter;
 
     fn connect(&self, system: SystemName, http: &Arc<dyn Transport>) -> Result<IdentityCenter> {
-        let config = IdentityCenterConfig::new(&self.region, &self.instance_arn, &self.identity_store_id).access_keys(self.credentials.clone());
+        let config = IdentityCenterConfig::new(&self.region, &self.instance_arn, &self.identity_store_id)
+            .access_keys(self.credentials.clone())
+            .identity_source(self.identity_source);
         let config = self.url.iter().fold(config, |config, url| config.url(url.as_str()));
         let config = self.accounts.iter().fold(config, |config, (name, id)| config.account(name, id));
         let config = self.scim.iter().fold(config, IdentityCenterConfig::scim);

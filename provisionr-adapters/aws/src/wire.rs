@@ -100,7 +100,7 @@ impl User {
         let mut account = Account::new(self.user_id.as_str(), state);
         account.login.clone_from(&self.user_name);
         account.email = self.text("email");
-        account.managed_by = (!self.external_ids.is_empty()).then(|| facts.scim.clone());
+        account.managed_by = facts.owner(&self.external_ids);
         account.profile = facts.attributes.iter().filter_map(|name| Some(((*name).to_owned(), self.text(name)?.into()))).collect();
         Ok(account)
     }

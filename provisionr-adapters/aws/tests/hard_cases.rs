@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use provisionr_aws::{AccessKeys, AccessKeysProvider, IdentityCenter, IdentityCenterConfig};
+use provisionr_aws::{AccessKeys, AccessKeysProvider, IdentityCenter, IdentityCenterConfig, IdentitySource};
 use provisionr_http::{MemoryTransport, Transport};
 use provisionr_sdk::{
     Ability, Access, Account, AccountQuery, AccountSpec, AccountState, Adapter, AdapterError, Bound, CallContext, Change, Effect, Entitlement, ErrorKind,
@@ -219,15 +219,25 @@ async fn a_suspended_aws_account_is_a_conflict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_job_too_many_is_throttled_on_its_lane_by_either_error() {
-    for (code, kind) in [("ThrottlingException", ErrorKind::RateLimited("sso.assign".into())), ("ConflictException", ErrorKind::Conflict)] {
-        let aws = fake().with_settings(|settings| (settings.outstanding, settings.outstanding_error) = (0, code.to_owned())).start();
-        let error = connect(&aws).apply(&cx(), &grant(&aws)).await.unwrap_err();
-        assert_eq!((error.kind(), error.hint(), error.effect()), (&kind, RetryHint::Backoff, Effect::None));
+async fn one_job_too_many_is_a_limit_of_the_lane_in_either_form() {
+    for code in ["ThrottlingException", "ConflictException"] {
+        let aws = fake().with_settings(|settings| (settings.job_ms, settings.outstanding_error) = (None, code.to_owned()));
+        let aws = (0..10).fold(aws, |aws, number| aws.with_permission_set(&format!("Set{number}"))).start();
+        let adapter = connect(&aws);
+        for number in 0..10 {
+            let wanted = Entitlement::new("assign_permission_set", aws.permission_set_arn(&format!("Set{number}")).unwrap()).with_param("account", PRODUCTION);
+            ticket(&adapter.apply(&cx(), &request(&sarah(&aws), Change::Grant(wanted))).await.unwrap());
+        }
+        let error = adapter.apply(&cx(), &grant(&aws)).await.unwrap_err();
+        let wanted = (&ErrorKind::RateLimited("sso.assign".into()), RetryHint::After(std::time::Duration::from_secs(5)), Effect::None);
+        assert_eq!((error.kind(), error.hint(), error.effect()), wanted, "{code}");
+        act(&aws, "finish_jobs", Value::Null);
+        ticket(&adapter.apply(&cx(), &grant(&aws)).await.unwrap());
     }
     let aws = fake().start();
-    let lane = connect(&aws).descriptor().lanes.iter().find(|lane| lane.id == *"sso.assign").unwrap().concurrency;
-    assert_eq!(lane, Some(10));
+    let lanes = connect(&aws).descriptor().lanes.clone();
+    let pools: std::collections::BTreeSet<_> = lanes.iter().map(|lane| lane.pool.clone().unwrap()).collect();
+    assert!(pools.len() == 1 && lanes.iter().all(|lane| lane.window.unwrap().units < 20), "20 a second are for all together: {lanes:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,6 +394,9 @@ async fn what_the_keys_may_not_do_is_found_without_writing() {
         ("identitystore:ListGroupMemberships", Ability::ListGrants(groups.into())),
         ("identitystore:ListGroups", Ability::ListTargets(groups.into())),
         ("sso:ListPermissionSets", Ability::ListTargets(sets.into())),
+        ("sso:DescribePermissionSet", Ability::ListTargets(sets.into())),
+        ("sso:ListAccountsForProvisionedPermissionSet", Ability::ListGrants(sets.into())),
+        ("sso:ListAccountAssignments", Ability::ListGrants(sets.into())),
         ("sso:ListAccountAssignmentsForPrincipal", Ability::Observe(sets.into())),
         ("sso:ListAccountAssignmentCreationStatus", Ability::Manage(sets.into())),
         ("sso:ListAccountAssignmentDeletionStatus", Ability::Manage(sets.into())),
@@ -559,4 +572,28 @@ async fn a_disabled_user_is_not_taken_for_an_account_that_is_ready() {
     let ensure = |who: AccountQuery| Request::new("s", who, Change::EnsureAccount(AccountSpec::new("sarah@company.com")), "k-1");
     let error = connect(&aws).apply(&cx(), &ensure(AccountQuery::by("email", "sarah@company.com"))).await.unwrap_err();
     assert_eq!((error.kind(), error.hint(), error.effect()), (&ErrorKind::Conflict, RetryHint::Replan, Effect::None));
+}
+
+/// An identity provider need not give external ids, and a directory gives none.
+#[tokio::test(start_paused = true)]
+async fn what_another_source_decides_about_is_left_to_it_without_external_ids() {
+    for (source, owner) in [(IdentitySource::Scim, "the identity provider behind SCIM"), (IdentitySource::ActiveDirectory, "Active Directory")] {
+        let aws = fake().start();
+        let ids = IdentityCenterConfig::new(AwsFake::REGION, AwsFake::INSTANCE, AwsFake::IDENTITY_STORE);
+        let adapter = ids.identity_source(source).access_keys(keys()).connect("aws", &aws.transport()).unwrap();
+        for ability in [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState] {
+            assert!(!adapter.descriptor().has(&ability), "{ability}");
+        }
+        let Found::One(found) = adapter.find_account(&cx(), &AccountQuery::by("email", "sarah@company.com")).await.unwrap() else { panic!("nobody") };
+        assert_eq!(found.managed_by.as_ref().unwrap().as_str(), owner);
+        act(&aws, "join_group", json!({ "user": "sarah@company.com", "group": "engineering" }));
+        let membership = Entitlement::new("add_to_group", aws.group_id("engineering").unwrap());
+        let seen = adapter.observe(&cx(), &found, &Scope::All).await.unwrap();
+        assert!(matches!(&seen.grants[0].source, Source::Owned(by) if by.as_str() == owner), "{seen:?}");
+        for change in [Change::SetState(AccountState::Deleted), Change::Grant(membership.clone()), Change::Revoke(membership)] {
+            let error = adapter.apply(&cx(), &request(&found, change)).await.unwrap_err();
+            assert!(*error.kind() == ErrorKind::OwnedElsewhere && error.message().starts_with(owner), "{error}");
+        }
+        ticket(&adapter.apply(&cx(), &grant(&aws)).await.unwrap());
+    }
 }

@@ -119,10 +119,11 @@ impl Jira {
         if !user.active {
             return Err(AdapterError::conflict("the account is there, and is deactivated").with_hint(RetryHint::Replan));
         }
-        if let Some(held) = user.products().filter(|_| !self.products.is_empty())
-            && !self.products.iter().any(|product| held.contains(&product.as_str()))
-        {
-            return Err(self.without_access(cx).await);
+        if let Some(held) = user.products() {
+            let missing: Vec<&str> = self.products.iter().map(String::as_str).filter(|product| !held.contains(product)).collect();
+            if !missing.is_empty() {
+                return Err(self.without_access(cx, &missing).await);
+            }
         }
         Ok(Outcome::Unchanged(Receipt::new().before_account(user.account()).with_account(user.account())))
     }
@@ -132,15 +133,18 @@ impl Jira {
         let full = self.licences(cx).await.ok().and_then(|roles| roles.into_iter().find(ApplicationRole::is_full));
         match (full, self.by_search(cx, email).await) {
             (Some(role), _) => AdapterError::no_seat(role.key),
-            (None, Ok(Some(_))) => self.without_access(cx).await,
+            (None, Ok(Some(_))) => self.without_access(cx, &self.products.iter().map(String::as_str).collect::<Vec<_>>()).await,
             _ => error,
         }
     }
 
-    async fn without_access(&self, cx: &CallContext) -> AdapterError {
-        let groups: Vec<String> = self.licences(cx).await.into_iter().flatten().flat_map(|role| role.default_groups).collect();
+    /// Somebody who is there without these products. No call gives a product to who is there: groups do.
+    async fn without_access(&self, cx: &CallContext, products: &[&str]) -> AdapterError {
+        let mut roles = self.licences(cx).await.unwrap_or_default();
+        roles.retain(|role| products.contains(&role.key.as_str()));
+        let groups: Vec<String> = roles.into_iter().flat_map(|role| role.default_groups).collect();
         let help = if groups.is_empty() { String::new() } else { format!(" ({})", groups.join(", ")) };
-        let products = self.products.join(", ");
+        let products = products.join(", ");
         AdapterError::refused(format!("the person has an account without access to {products}; add it to a group that gives access{help}"))
     }
 

@@ -327,6 +327,19 @@ async fn a_removal_is_believed_when_it_is_seen() {
     assert_eq!(over(&fake.transport()).apply(&cx(), &remove).await.unwrap_err().kind(), &ErrorKind::Refused);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_has_one_of_two_products_lacks_the_other() {
+    let site = JiraFake::new().with_product("jira-software", 9, "software-users").with_product("jira-servicedesk", 9, "desk-agents");
+    let fake = site.with_user(SARAH).start();
+    fake.admin_adds_to_group(SARAH, "software-users").unwrap();
+    let config = JiraConfig::new(SITE).api_token(JiraFake::ADMIN, Secret::new(JiraFake::TOKEN)).products(["jira-software", "jira-servicedesk"]);
+    let jira = config.connect("jira", &fake.transport()).unwrap();
+    let error = jira.apply(&cx(), &invitation()).await.unwrap_err().to_string();
+    assert!(error.contains("without access to jira-servicedesk;") && error.contains("desk-agents") && !error.contains("software-users"), "{error}");
+    fake.admin_adds_to_group(SARAH, "desk-agents").unwrap();
+    assert!(matches!(jira.apply(&cx(), &invitation()).await.unwrap(), Outcome::Unchanged(_)));
+}
+
 /// Inactive users may be people whom their organization switched off: as long as they are in groups they were not removed.
 #[tokio::test(start_paused = true)]
 async fn an_inactive_user_who_is_still_in_groups_is_not_removed_by_a_404() {

@@ -181,8 +181,6 @@ pub enum Contention {
     None,
     /// Each write replaces the whole list of a target: one writer at a time per target.
     WholeList,
-    /// The vendor refuses a second write of the same account and target while one is under way.
-    PerPair,
 }
 
 /// How many changes of a kind the vendor takes in one call.
