@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use provisionr_scim::{Key, MemberRemoval, Memberships, Part, Quirks, ScimConfig, SwitchOff};
 use provisionr_sdk::{Account, AccountId, AccountState, Adapter, Entitlement, Grant, GrantState, KindName, Secret, Source, TargetId};
 use provisionr_testkit::conformance::{Harness, Person};
+use provisionr_testkit::description::Description;
 use provisionr_testkit::scim::{ActiveForm, Deletes, Discovery, Filters, Patches, ScimFake, ScimResource, ScimSettings, StatusForm};
 use provisionr_testkit::{Act, FakeSystem};
 use serde_json::{Value, json};
@@ -12,13 +13,20 @@ use serde_json::{Value, json};
 struct Service {
     fake: FakeSystem<ScimFake>,
     quirks: Quirks,
+    /// Whether it writes flags and numbers otherwise than the RFCs.
+    own_way: bool,
 }
 
 impl Service {
     fn new(settings: impl FnOnce(&mut ScimSettings), quirks: impl FnOnce(&mut Quirks)) -> Self {
         let mut set = Quirks::default();
         quirks(&mut set);
-        Self { fake: ScimFake::new().with_settings(settings).start(), quirks: set }
+        let mut own_way = false;
+        let fake = ScimFake::new().with_settings(|of| {
+            settings(of);
+            own_way = of.active == ActiveForm::Text;
+        });
+        Self { fake: fake.start(), quirks: set, own_way }
     }
 
     fn act(&self, act: &str, args: Value) -> bool {
@@ -122,6 +130,11 @@ impl Harness for Service {
     fn fake(&self) -> Option<FakeSystem> {
         Some(self.fake.erased())
     }
+
+    /// A service that writes numbers and flags its own way is not as the RFCs describe it.
+    fn description(&self) -> Option<&'static Description> {
+        if self.own_way { None } else { Description::of("scim") }
+    }
 }
 
 macro_rules! cases {
@@ -205,7 +218,8 @@ cases!(
             quirks.switch_off = SwitchOff::Delete;
             quirks.without = [Part::Filter].into();
         }
-    )
+    ),
+    ("a_gateways_404_is_no_deletion", "a DELETE switches off, and nothing deletes")
 );
 
 cases!(

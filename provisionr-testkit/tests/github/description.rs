@@ -143,7 +143,7 @@ async fn every_operation_answers_as_described() {
     call_as(client, &late, "POST /app/installations/{installation_id}/access_tokens", &installation, "", None).await;
 
     let groups = "/orgs/company/teams/platform/team-sync/group-mappings";
-    for beyond in [groups, "/user/1"] {
+    for beyond in [groups, "/orgs/company/teams/platform/external-groups", "/user/1"] {
         client.get(beyond).await;
     }
     client.send("POST", "/graphql", Some(json!({ "query": "{ organization(login: \"company\") { id } }" }))).await;
@@ -155,5 +155,6 @@ async fn every_operation_answers_as_described() {
     held.left.retain(|operation| !operation.contains("/enterprises/") && !operation.contains("/scim/"));
     assert_eq!(held.left, NOT_PLAYED.map(str::to_owned).into());
     assert_eq!(held.called.len(), 31);
-    assert_eq!(description.unmet(), [""; 0]);
+    let unmet: Vec<_> = description.unmet().into_iter().filter(|known| !known.contains("/scim/")).collect();
+    assert_eq!(unmet, [""; 0]);
 }

@@ -1,14 +1,15 @@
 //! Users of an enterprise over SCIM: as the vendor describes them, and what the description leaves to words.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
+#[cfg(feature = "descriptions")]
+use provisionr_testkit::description::Description;
 use provisionr_testkit::{FakeSystem, GithubFake};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Seen, start};
 
 const USERS: &str = "/scim/v2/enterprises/acme/Users";
+#[cfg(feature = "descriptions")]
+const USERS_PATTERN: &str = "/scim/v2/enterprises/{enterprise}/Users";
 
 fn user(name: &str) -> Value {
     json!({
@@ -41,18 +42,17 @@ fn login(fake: &FakeSystem<GithubFake>, key: &str) -> String {
     fake.with(|fake| fake.user(key).unwrap().login.clone())
 }
 
+#[cfg(feature = "descriptions")]
 #[tokio::test(start_paused = true)]
 async fn every_operation_on_users_answers_as_described() {
-    let Some(folder) = std::env::var_os("PROVISIONR_SPECS_DIR") else {
+    let Some(description) = Description::of("github") else {
         eprintln!("passed over: PROVISIONR_SPECS_DIR does not say where the vendor's description is");
         return;
     };
-    let text = std::fs::read_to_string(PathBuf::from(folder).join("github/github-enterprise-scim.openapi3.json")).unwrap();
-    let document: Value = serde_json::from_str(&text.replace("\"nullable\":", "\"x-nullable\":")).unwrap();
-    let (_fake, client) = start(GithubFake::new().with_enterprise().with_managed_user("sarah").with_managed_user("adam"));
+    let (fake, client) = start(GithubFake::new().with_enterprise().with_managed_user("sarah").with_managed_user("adam"));
+    fake.record_exchanges();
     let mona = provisioned(&client, "mona").await;
     let nobody = format!("{USERS}/nobody");
-    let mut called = BTreeSet::new();
     for (method, target, body, status) in [
         ("GET", USERS, None, 200),
         ("GET", "/scim/v2/enterprises/acme/Users?startIndex=2&count=1", None, 200),
@@ -72,30 +72,15 @@ async fn every_operation_on_users_answers_as_described() {
     ] {
         let seen = send(&client, method, target, body).await;
         assert_eq!(seen.status, status, "{method} {target}: {}", seen.body);
-        let one = target.split('?').next().unwrap() != USERS;
-        let pattern = format!("/scim/v2/enterprises/{{enterprise}}/Users{}", if one { "/{scim_user_id}" } else { "" });
-        let mut answer = &document["paths"][&pattern][method.to_lowercase()]["responses"][status.to_string()];
-        assert!(answer.is_object(), "{method} {pattern} answered {status}, which is not described");
-        if let Some(name) = answer["$ref"].as_str() {
-            answer = document.pointer(name.trim_start_matches('#')).unwrap();
-        }
-        called.insert(format!("{} {pattern}", method.to_lowercase()));
-        let content = answer["content"].as_object().and_then(|content| content.values().next_back());
-        let Some(schema) = content.map(|content| &content["schema"]) else { continue };
-        // Fields nobody described are errors, in each user of a list as well.
-        let users = seen.body["Resources"].as_array().cloned().unwrap_or_default();
-        let user_schema = json!({ "$ref": "#/components/schemas/scim-enterprise-user-response" });
-        for (schema, shown) in std::iter::once((schema, &seen.body)).chain(users.iter().map(|user| (&user_schema, user))) {
-            let whole = json!({ "allOf": [schema], "unevaluatedProperties": false, "components": document["components"] });
-            let validator = jsonschema::options().build(&whole).unwrap();
-            let errors: Vec<_> = validator.iter_errors(shown).map(|error| format!("{error} at {}", error.instance_path())).collect();
-            assert!(errors.is_empty(), "{method} {target}: {errors:#?}\n{shown:#}");
-        }
     }
-    let paths = document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.contains("enterprises/{enterprise}/Users"));
-    let methods = ["get", "post", "put", "patch", "delete"];
-    let described = paths.flat_map(|(path, item)| methods.iter().filter(|method| item.get(method).is_some()).map(move |method| format!("{method} {path}")));
-    assert_eq!(called, described.collect());
+    let held = description.hold(&fake.exchanges());
+    let violations: Vec<String> = held.violations.iter().map(ToString::to_string).collect();
+    // What was sent wrong on purpose.
+    let op = "request: body: /Operations/0/op: value is not one of \"add\", \"replace\" or \"remove\"";
+    assert_eq!(violations, [format!("PATCH {USERS_PATTERN}/{{scim_user_id}}: {op}")]);
+    let described = description.operations().filter(|operation| operation.contains(USERS_PATTERN));
+    assert_eq!(held.called, described.map(str::to_owned).collect());
+    assert!(description.unmet().iter().all(|known| !known.contains("/scim/")), "{:?}", description.unmet());
 }
 
 #[tokio::test(start_paused = true)]

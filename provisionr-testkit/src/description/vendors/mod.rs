@@ -7,6 +7,7 @@ mod google;
 mod jira;
 mod okta;
 mod salesforce;
+mod scim;
 mod slack;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use crate::clock::lock;
 /// A type of system, and how its description is read.
 type Vendor = (&'static str, fn(&Folder) -> Description);
 
-const VENDORS: [Vendor; 8] = [
+const VENDORS: [Vendor; 9] = [
     ("aws", aws::description),
     ("github", github::description),
     ("gitlab", gitlab::description),
@@ -29,6 +30,7 @@ const VENDORS: [Vendor; 8] = [
     ("jira", jira::description),
     ("okta", okta::description),
     ("salesforce", salesforce::description),
+    ("scim", scim::description),
     ("slack", slack::description),
 ];
 
