@@ -340,6 +340,25 @@ async fn who_has_one_of_two_products_lacks_the_other() {
     assert!(matches!(jira.apply(&cx(), &invitation()).await.unwrap(), Outcome::Unchanged(_)));
 }
 
+/// A token with just the scopes that accounts are declared to need, and one with each of them less.
+#[tokio::test(start_paused = true)]
+async fn accounts_need_the_scopes_the_descriptor_says() {
+    let all = over(&JiraFake::new().start().transport()).descriptor().accounts.scopes.clone();
+    for without in [None, Some(all[0]), Some(all[1])] {
+        let scopes: Vec<_> = all.iter().filter(|scope| Some(**scope) != without).collect();
+        let token = json!({ "tokens": [{ "token": "t", "owner": JiraFake::ADMIN, "scopes": scopes }] });
+        let fake = JiraFake::new().with_product("jira-software", 9, "software-users").seeded(&token).start();
+        let jira = JiraConfig::gateway(JiraFake::CLOUD_ID).bearer(Secret::new("t")).connect("jira", &fake.transport()).unwrap();
+        let invited = jira.apply(&cx(), &invitation()).await;
+        if without.is_some() {
+            assert!(invited.is_err() || matches!(jira.find_account(&cx(), &AccountQuery::known("x")).await, Err(_) | Ok(Found::CannotTell(_))), "{without:?}");
+            continue;
+        }
+        assert!(matches!(invited.unwrap(), Outcome::Applied(_)));
+        assert!(matches!(jira.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap(), Outcome::Applied(_)));
+    }
+}
+
 /// Inactive users may be people whom their organization switched off: as long as they are in groups they were not removed.
 #[tokio::test(start_paused = true)]
 async fn an_inactive_user_who_is_still_in_groups_is_not_removed_by_a_404() {
