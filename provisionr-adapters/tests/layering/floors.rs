@@ -10,7 +10,7 @@ struct Floors(&'static [(&'static str, &'static [&'static str])]);
 
 const SDK: Floors = Floors(&[
     ("vocabulary", &["id", "time", "secret", "level", "error", "subject", "account", "lane", "entitlement", "facts", "kind", "kinds"]),
-    ("contract", &["descriptor", "page", "change", "outcome", "context", "adapter"]),
+    ("contract", &["descriptor", "page", "sweep", "change", "outcome", "context", "adapter"]),
 ]);
 
 const CORE: Floors = Floors(&[

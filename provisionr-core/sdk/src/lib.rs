@@ -69,6 +69,7 @@ mod outcome;
 mod page;
 mod secret;
 mod subject;
+mod sweep;
 mod time;
 
 pub use account::{Account, AccountKind, AccountQuery, AccountState, Found, IdentityKey, Owner};
@@ -91,4 +92,5 @@ pub use outcome::{BatchOutcome, Before, Bound, Check, Coverage, Observation, Out
 pub use page::{Completeness, ListScope, Page, PageRequest};
 pub use secret::Secret;
 pub use subject::{Lifecycle, Subject};
+pub use sweep::Sweep;
 pub use time::{Date, TimeError, Timestamp};
