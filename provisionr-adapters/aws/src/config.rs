@@ -222,11 +222,17 @@ fn attributes() -> Vec<Attribute> {
     filled.into_iter().chain(more).collect()
 }
 
-fn accounts(attributes: Vec<Attribute>, by_issuer: bool) -> AccountFacts {
+/// What finding people takes, and what changing them takes where they are ours.
+const FINDING: [&str; 3] = ["identitystore:DescribeUser", "identitystore:GetUserId", "identitystore:ListUsers"];
+const CHANGING: [&str; 3] = ["identitystore:CreateUser", "identitystore:UpdateUser", "identitystore:DeleteUser"];
+
+fn accounts(attributes: Vec<Attribute>, from: &Facts) -> AccountFacts {
     use AccountState::{Active, Deleted, Suspended};
-    let facts = attributes.into_iter().fold(AccountFacts::new(), AccountFacts::attribute);
+    let changing = CHANGING.into_iter().filter(|_| from.source == IdentitySource::Store);
+    let facts = FINDING.into_iter().chain(changing).fold(AccountFacts::new(), AccountFacts::scope);
+    let facts = attributes.into_iter().fold(facts, AccountFacts::attribute);
     let facts = facts.found_by("user_name", Search::Exact).found_by("email", Search::Exact);
-    let facts = if by_issuer { facts.found_by("external_id", Search::Exact) } else { facts };
+    let facts = if from.issuer.is_some() { facts.found_by("external_id", Search::Exact) } else { facts };
     facts
         .suspension(Suspension::RevokeAll)
         .created(ChangeFacts::unique("user_name").calls(STORE, 4))
@@ -255,6 +261,7 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, facts: &Facts, ins
         .cascade(ASSIGN_PERMISSION_SET, "Permission sets that are assigned to the group go with the membership")
         .granting(membership.clone())
         .revoking(membership)
+        .scope("identitystore:DescribeUser")
         .scope("identitystore:DescribeGroup")
         .scope("identitystore:GetGroupId")
         .scope("identitystore:ListGroups")
@@ -271,6 +278,7 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, facts: &Facts, ins
         .needs(AccountNeed::Known)
         .granting(assignment.clone())
         .revoking(assignment)
+        .scope("identitystore:DescribeUser")
         .scope("sso:ListPermissionSets")
         .scope("sso:DescribePermissionSet")
         .scope("sso:ListAccountAssignmentsForPrincipal")
@@ -282,8 +290,7 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, facts: &Facts, ins
         .scope("sso:DescribeAccountAssignmentDeletionStatus")
         .scope("sso:ListAccountAssignmentCreationStatus")
         .scope("sso:ListAccountAssignmentDeletionStatus");
-    let mut descriptor =
-        Descriptor::new(system, "aws").accounts(accounts(attributes, facts.issuer.is_some())).kind(groups).kind(sets).can(Ability::ListAccounts);
+    let mut descriptor = Descriptor::new(system, "aws").accounts(accounts(attributes, facts)).kind(groups).kind(sets).can(Ability::ListAccounts);
     if facts.source != IdentitySource::Store {
         descriptor = [Ability::CreateAccount, Ability::UpdateAccount, Ability::SetState].iter().fold(descriptor, Descriptor::cannot);
     }

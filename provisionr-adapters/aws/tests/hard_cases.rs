@@ -474,6 +474,27 @@ async fn a_sweep_takes_the_calls_the_readme_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sweep_that_leaves_out_what_groups_give_says_so() {
+    for to_group in [false, true] {
+        let aws = fake().start();
+        act(&aws, "assign", json!({ "account": "production", "permission_set": "ReadOnly", "user": "sarah@company.com" }));
+        if to_group {
+            act(&aws, "assign", json!({ "account": "production", "permission_set": "ReadOnly", "group": "engineering" }));
+        }
+        let (adapter, mut page, mut whole) = (connect(&aws), PageRequest::first(), true);
+        loop {
+            let next = adapter.list_grants(&cx(), &ListScope::Kind("assign_permission_set".into()), &page).await.unwrap();
+            whole &= next.completeness == provisionr_sdk::Completeness::Complete;
+            match next.next {
+                Some(cursor) => page = PageRequest::first().after(cursor),
+                None => break,
+            }
+        }
+        assert_eq!(whole, !to_group);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn short_pages_are_not_the_end() {
     let aws = fake().with_permission_set("Admin").with_settings(|settings| settings.page_size = 1).start();
     for set in ["ReadOnly", "Admin"] {
@@ -596,4 +617,25 @@ async fn what_another_source_decides_about_is_left_to_it_without_external_ids() 
         }
         ticket(&adapter.apply(&cx(), &grant(&aws)).await.unwrap());
     }
+}
+
+/// What the fake is asked for is what the descriptor says: no less, and no more.
+#[tokio::test(start_paused = true)]
+async fn accounts_need_what_the_descriptor_says() {
+    let aws = fake().start();
+    let adapter = connect(&aws);
+    let names = [("givenName", "K"), ("familyName", "L"), ("displayName", "K L"), ("email", "kim@company.com")];
+    let spec = names.into_iter().fold(AccountSpec::new("kim@company.com"), |spec, (name, value)| spec.with(name, value));
+    let ensure = Request::new("kim", AccountQuery::by("email", "kim@company.com"), Change::EnsureAccount(spec), "k-1");
+    let Outcome::Applied(receipt) = adapter.apply(&cx(), &ensure).await.unwrap() else { panic!("not made") };
+    let kim = receipt.account.unwrap();
+    let title = ProfileDelta([("title".to_owned(), Some(json!("CTO")))].into());
+    for change in [Change::UpdateAccount(title), Change::SetState(AccountState::Deleted)] {
+        assert!(matches!(adapter.apply(&cx(), &request(&kim, change)).await.unwrap(), Outcome::Applied(_)));
+    }
+    adapter.find_account(&cx(), &AccountQuery::by("email", "sarah@company.com")).await.unwrap();
+    adapter.list_accounts(&cx(), &PageRequest::first()).await.unwrap();
+    let asked: std::collections::BTreeSet<String> = called(&aws).into_iter().map(|name| format!("identitystore:{name}")).collect();
+    let declared: std::collections::BTreeSet<String> = adapter.descriptor().accounts.scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    assert_eq!(asked, declared);
 }

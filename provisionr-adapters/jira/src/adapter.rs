@@ -5,10 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 use provisionr_http::{HttpClient, Paging};
 use provisionr_sdk::{
-    Account, AccountQuery, AccountState, Adapter, AdapterError, Bound, CallContext, Change, Check, Coverage, Cursor, Descriptor, Entitlement, Found, Grant,
-    KindName, ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetId, TargetName, probe_by_looking,
+    Account, AccountQuery, AccountState, Adapter, AdapterError, Bound, CallContext, Change, Check, Coverage, Descriptor, Entitlement, Found, Grant, KindName,
+    ListScope, Observation, Outcome, Page, PageRequest, Probe, Request, Resolved, Result, Scope, Target, TargetId, TargetName, probe_by_looking,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::groups::ADD_TO_GROUP;
 use crate::roles::{ADD_TO_PROJECT_ROLE, NOT_ALL};
@@ -36,14 +35,6 @@ pub(crate) fn paged(size: u32) -> Paging {
 
 fn no_such_kind(kind: &KindName) -> AdapterError {
     AdapterError::unsupported(format_args!("the kind `{kind}`"))
-}
-
-/// Where a list of all grants of a kind stands: within a target, or at the next one.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Place {
-    at: Option<TargetId>,
-    within: Option<Cursor>,
-    then: Option<Cursor>,
 }
 
 #[async_trait]
@@ -176,42 +167,5 @@ impl Adapter for Jira {
             ListScope::Kind(kind) => self.sweep(cx, kind, page).await,
             other => Err(AdapterError::unsupported(other)),
         }
-    }
-}
-
-impl Jira {
-    /// All grants of a kind, target by target: a page of members, or all roles of a project at once.
-    async fn sweep(&self, cx: &CallContext, kind: &KindName, page: &PageRequest) -> Result<Page<Grant>> {
-        let place: Place = page.cursor.as_ref().map_or(Ok(Place::default()), |cursor| {
-            serde_json::from_str(cursor.as_str()).map_err(|_| AdapterError::stale_cursor("the cursor is none of this list"))
-        })?;
-        let mut completeness = provisionr_sdk::Completeness::Complete;
-        let (target, then) = match place.at {
-            Some(target) => (Some(target), place.then),
-            None => {
-                let one = PageRequest { cursor: place.then, size: Some(1) };
-                let targets = self.list_targets(cx, kind, &one).await?;
-                completeness = targets.completeness;
-                (targets.items.into_iter().next().map(|target| target.id), targets.next)
-            }
-        };
-        let mut grants = match &target {
-            None => Page::last(Vec::new()),
-            Some(group) if kind == ADD_TO_GROUP => self.list_members(cx, group.as_str(), &PageRequest { cursor: place.within, size: page.size }).await?,
-            Some(project) => match self.grants_in(cx, project.as_str()).await? {
-                Some(grants) => Page::last(grants),
-                None => Page::last(Vec::new()).incomplete("the roles of a project are not to be seen"),
-            },
-        };
-        let next = match (grants.next.take(), then) {
-            (Some(within), then) => Some(Place { at: target, within: Some(within), then }),
-            (None, Some(then)) => Some(Place { then: Some(then), ..Place::default() }),
-            (None, None) => None,
-        };
-        grants.next = next.and_then(|place| serde_json::to_string(&place).ok()).map(Cursor::from);
-        if let provisionr_sdk::Completeness::Incomplete(why) = completeness {
-            grants = grants.incomplete(why);
-        }
-        Ok(grants)
     }
 }

@@ -147,6 +147,8 @@ fn accounts(email: Search) -> AccountFacts {
     let inviting = ChangeFacts::set().mails().calls("user", 1).calls("user.search", 1).calls("user.invite", 1);
     let inviting = if email == Search::Exact { inviting.calls("users", 2) } else { inviting };
     AccountFacts::new()
+        .scope("read:jira-user")
+        .scope("manage:jira-configuration")
         .found_by("account_id", Search::Exact)
         .found_by("email", email)
         .found_with("user", 1)

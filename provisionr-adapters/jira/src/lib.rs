@@ -8,6 +8,7 @@ mod errors;
 mod groups;
 mod roles;
 mod settings;
+mod sweep;
 mod wire;
 
 pub use adapter::Jira;

@@ -340,6 +340,25 @@ async fn who_has_one_of_two_products_lacks_the_other() {
     assert!(matches!(jira.apply(&cx(), &invitation()).await.unwrap(), Outcome::Unchanged(_)));
 }
 
+/// A token with just the scopes that accounts are declared to need, and one with each of them less.
+#[tokio::test(start_paused = true)]
+async fn accounts_need_the_scopes_the_descriptor_says() {
+    let all = over(&JiraFake::new().start().transport()).descriptor().accounts.scopes.clone();
+    for without in [None, Some(all[0]), Some(all[1])] {
+        let scopes: Vec<_> = all.iter().filter(|scope| Some(**scope) != without).collect();
+        let token = json!({ "tokens": [{ "token": "t", "owner": JiraFake::ADMIN, "scopes": scopes }] });
+        let fake = JiraFake::new().with_product("jira-software", 9, "software-users").seeded(&token).start();
+        let jira = JiraConfig::gateway(JiraFake::CLOUD_ID).bearer(Secret::new("t")).connect("jira", &fake.transport()).unwrap();
+        let invited = jira.apply(&cx(), &invitation()).await;
+        if without.is_some() {
+            assert!(invited.is_err() || matches!(jira.find_account(&cx(), &AccountQuery::known("x")).await, Err(_) | Ok(Found::CannotTell(_))), "{without:?}");
+            continue;
+        }
+        assert!(matches!(invited.unwrap(), Outcome::Applied(_)));
+        assert!(matches!(jira.apply(&cx(), &on(&fake, Change::SetState(AccountState::Deleted))).await.unwrap(), Outcome::Applied(_)));
+    }
+}
+
 /// Inactive users may be people whom their organization switched off: as long as they are in groups they were not removed.
 #[tokio::test(start_paused = true)]
 async fn an_inactive_user_who_is_still_in_groups_is_not_removed_by_a_404() {
@@ -497,10 +516,10 @@ async fn a_sweep_takes_the_calls_the_readme_says() {
             }
         }
     };
-    // Three groups; pages of three members: 1 of site-admins, 3 of crew, 1 of nobody.
-    assert_eq!(sweep("add_to_group").await, (8, 3 + 5));
-    // Two projects with two roles each, the group read once although it is in both roles; and once a look at the permissions.
-    assert_eq!(sweep("add_to_project_role").await, (14, 2 * (1 + 1 + 2) + 3 + 1));
+    // Three groups on a page; pages of three members: 1 of site-admins, 3 of crew, 1 of nobody.
+    assert_eq!(sweep("add_to_group").await, (8, 1 + 5));
+    // Two projects on a page, with two roles each, the group read once although it is in both roles; and once a look at the permissions.
+    assert_eq!(sweep("add_to_project_role").await, (14, 1 + 2 * (1 + 2) + 3 + 1));
     // The list of users is a bare array, in pages as short as the server likes, and ends with an empty one.
     fake.clear_log();
     let (mut at, mut kinds) = (PageRequest::first(), Vec::new());
@@ -518,6 +537,35 @@ async fn a_sweep_takes_the_calls_the_readme_says() {
     assert_eq!(jira.observe(&cx(), &one, &Scope::All).await.unwrap().grants.len(), 3);
     // User, groups, projects, permissions; and for each project its roles, each of them looked at.
     assert_eq!(fake.log().len(), 4 + 2 * (1 + 2));
+}
+
+/// Targets are listed by their place: one that goes shifts the others, and one that is gone is no end of the list.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_passes_over_what_went_and_says_when_it_may_have_passed_over_more() {
+    let groups: Vec<Value> = (0..6).map(|number| json!({ "name": format!("g{number}") })).collect();
+    let users = json!([{ "email": SARAH, "groups": ["g0", "g1", "g2", "g3", "g4", "g5"] }]);
+    // At first there is a page of three; what goes is read already, or comes next, or stands on another page.
+    for (gone, missing) in [(None, false), (Some("g0"), true), (Some("g1"), true)] {
+        let fake = JiraFake::new().seeded(&json!({ "groups": groups, "users": users })).start();
+        let jira = over(&fake.transport());
+        let (mut at, mut seen, mut whole, mut pages) = (PageRequest::first(), Vec::new(), true, 0);
+        loop {
+            let page = jira.list_grants(&cx(), &ListScope::Kind("add_to_group".into()), &at).await.unwrap();
+            whole &= page.completeness == provisionr_sdk::Completeness::Complete;
+            seen.extend(page.items.into_iter().map(|grant| grant.entitlement));
+            pages += 1;
+            if let (2, Some(group)) = (pages, gone) {
+                fake.act(Act::new("delete_group", json!({ "group": group }))).unwrap();
+            }
+            match page.next {
+                Some(next) => at.cursor = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(whole, !missing, "{gone:?}");
+        let all = (0..6).filter(|number| fake.group_id(&format!("g{number}")).is_some_and(|id| seen.contains(&Entitlement::new("add_to_group", id)))).count();
+        assert!(all == 6 || missing && all >= 4, "{gone:?}: {all}");
+    }
 }
 
 #[tokio::test]
