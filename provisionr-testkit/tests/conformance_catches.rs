@@ -86,6 +86,7 @@ const CATCHES: &[(Breakage, &str)] = &[
     (Breakage::OnlyDirectObserved, "observe_shows_all_sources"),
     (Breakage::ScopeIgnored, "observe_scopes_agree"),
     (Breakage::InvitationCalledHeld, "observe_shows_open_invitations_as_such"),
+    (Breakage::BindsWhatIsBound, "bind_keeps_what_is_bound"),
     (Breakage::NamesInAnyOrder, "resolve_answers_each_name_in_order"),
     (Breakage::NothingIsNear, "resolve_names_what_is_near"),
     (Breakage::FirstOfSeveral, "resolve_tells_several_apart_from_one"),

@@ -88,6 +88,7 @@ macro_rules! __conformance_cases {
             probe_tells_absent_from_held
             probe_of_an_account_tells_absent_from_there
             probe_never_writes
+            bind_keeps_what_is_bound
             resolve_answers_each_name_in_order
             resolve_names_what_is_near
             resolve_tells_several_apart_from_one

@@ -68,6 +68,7 @@ pub(crate) enum Breakage {
     OnlyDirectObserved,
     ScopeIgnored,
     InvitationCalledHeld,
+    BindsWhatIsBound,
     NamesInAnyOrder,
     NothingIsNear,
     FirstOfSeveral,
@@ -396,6 +397,18 @@ impl Adapter for Broken {
     async fn check(&self, cx: &CallContext) -> Result<Check> {
         let check = self.inner.check(&self.hand_on(cx)).await.map_err(|error| self.bend(error))?;
         Ok(if self.how == B::CheckInventsAbilities { check.lacks(Ability::ListTargets("nothing".into()), "no scope") } else { check })
+    }
+
+    async fn bind(&self, cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
+        let mut bound = self.inner.bind(&self.hand_on(cx), entitlements).await?;
+        if self.how == B::BindsWhatIsBound {
+            for one in &mut bound {
+                if let Bound::One(entitlement) = one {
+                    entitlement.target = format!("id-of-{}", entitlement.target).into();
+                }
+            }
+        }
+        Ok(bound)
     }
 
     async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {

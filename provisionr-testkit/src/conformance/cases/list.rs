@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use provisionr_sdk::{
-    Ability, Account, AccountId, AccountState, AdapterError, Cardinality, Completeness, ErrorKind, Grant, Kind, KindName, ListScope, Owner, Page, PageRequest,
-    Resolution, Scope, TargetName,
+    Ability, Account, AccountId, AccountState, AdapterError, Bound, Cardinality, Completeness, ErrorKind, Grant, Kind, KindName, ListScope, Owner, Page,
+    PageRequest, Resolution, Scope, TargetName,
 };
 
 use crate::conformance::bench::{Bench, error_of, for_each, target_of, whole_list};
@@ -156,6 +156,17 @@ async fn some_grants(bench: &Bench<'_>, kind: &Kind) -> Result<Vec<Grant>, Stop>
         grants.push(bench.seed(more).await?);
     }
     Ok(grants)
+}
+
+pub(in crate::conformance) async fn bind_keeps_what_is_bound(bench: &Bench<'_>) -> Case {
+    for_each(bench.managed()?, async |kind| {
+        let held: Vec<_> = some_grants(bench, kind).await?.into_iter().map(|grant| grant.entitlement).collect();
+        let bound = bench.adapter.bind(&bench.cx, &held).await?;
+        let same: Vec<_> = held.iter().cloned().map(Bound::One).collect();
+        demand!(bound == same, "{held:?} are in the system's own ids, and are bound to {bound:?}");
+        Ok(())
+    })
+    .await
 }
 
 fn lines(grants: &[Grant]) -> Vec<String> {
