@@ -256,6 +256,7 @@ const OPERATIONS: &[Operation] = {
         write("AWSIdentityStore.DeleteGroupMembership", &["MembershipId"], store::delete_membership),
         read("AWSIdentityStore.ListGroupMemberships", &["GroupId", "MaxResults", "NextToken"], store::list_memberships),
         read("AWSIdentityStore.ListGroupMembershipsForMember", &["MemberId", "MaxResults", "NextToken"], store::list_memberships_of),
+        read("AWSOrganizationsV20161128.ListAccounts", &PAGE, sso::list_accounts),
         read("SWBExternalService.DescribeInstance", &[], sso::describe_instance),
         read("SWBExternalService.ListPermissionSets", &PAGE, sso::list_sets),
         read("SWBExternalService.DescribePermissionSet", &["PermissionSetArn"], sso::describe_set),
@@ -285,9 +286,22 @@ impl Operation {
         self.target.starts_with("AWSIdentityStore.")
     }
 
+    fn in_organization(&self) -> bool {
+        self.target.starts_with("AWSOrganizations")
+    }
+
     /// As signatures name the service.
     fn service(&self) -> &'static str {
-        if self.in_store() { "identitystore" } else { "sso" }
+        match () {
+            () if self.in_store() => "identitystore",
+            () if self.in_organization() => "organizations",
+            () => "sso",
+        }
+    }
+
+    /// The organization's service is in one region.
+    fn region(&self) -> &'static str {
+        if self.in_organization() { "us-east-1" } else { AwsFake::REGION }
     }
 
     /// As policies name it.
@@ -328,6 +342,9 @@ impl Fake for AwsFake {
         let Ok(Value::Object(mut fields)) = request.json::<Value>() else {
             return refuse(self, cx, 400, "SerializationException", json!({ "Message": "The body is no JSON object." }));
         };
+        if operation.in_organization() {
+            return (operation.handler)(self, &Value::Object(fields), cx).map_or_else(|refusal| refusal, |answer| whole(200, &answer));
+        }
         let (scope, ours) = if operation.in_store() { ("IdentityStoreId", Self::IDENTITY_STORE) } else { ("InstanceArn", Self::INSTANCE) };
         match fields.remove(scope).as_ref().and_then(Value::as_str) {
             Some(given) if given == ours => {}

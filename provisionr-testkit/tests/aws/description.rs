@@ -219,7 +219,10 @@ async fn every_operation_is_asked_and_answered_as_described() {
     assert!(adapter.check(&cx).await.is_err());
 
     let (answered, refused) = &*passed.lock().unwrap();
-    assert_eq!(answered.iter().map(String::as_str).collect::<Vec<_>>(), AwsFake::operations().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    assert_eq!(
+        answered.iter().map(String::as_str).collect::<Vec<_>>(),
+        AwsFake::operations().filter(|target| !target.starts_with("AWSOrganizations")).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    );
     for error in
         ["CreateUser ConflictException", "DescribeUser ResourceNotFoundException", "ListUsers ValidationException", "ListPermissionSets AccessDeniedException"]
     {
