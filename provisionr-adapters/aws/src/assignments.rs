@@ -2,7 +2,6 @@
 
 use provisionr_sdk::{
     Account, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Receipt, Request, Resolved, Result, RetryHint, Source, Target, TargetName,
-    did_you_mean,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -9,10 +9,10 @@ mod world;
 
 use async_trait::async_trait;
 use provisionr_sdk::{
-    Ability, Access, Account, AccountFacts, AccountQuery, AccountState, Adapter, AdapterError, Attribute, BatchOutcome, Call, CallContext, Change, ChangeFacts,
-    Check, Date, Descriptor, ErrorKind, Found, Grant, IdempotencyKey, Kind, KindName, LaneId, LaneReading, Level, ListScope, Observation, Outcome, Page,
-    PageRequest, Param, Permit, Probe, Receipt, Request, Resolved, Result, RetryHint, Scope, Search, Suspension, SystemName, Target, TargetName, Transition,
-    Wait, WaitReason, probe_by_looking,
+    Ability, Access, Account, AccountFacts, AccountQuery, AccountState, Adapter, AdapterError, Attribute, BatchOutcome, Bound, Call, CallContext, Change,
+    ChangeFacts, Check, Date, Descriptor, Entitlement, ErrorKind, Found, Grant, IdempotencyKey, Kind, KindName, LaneId, LaneReading, Level, ListScope,
+    Observation, Outcome, Page, PageRequest, Param, Permit, Probe, Receipt, Request, Resolved, Result, RetryHint, Scope, Search, Suspension, SystemName,
+    Target, TargetName, Transition, Wait, WaitReason, probe_by_looking,
 };
 use serde::{Deserialize, Serialize};
 
@@ -239,6 +239,11 @@ impl Adapter for MemoryAdapter {
     async fn resolve(&self, cx: &CallContext, kind: &KindName, names: &[TargetName]) -> Result<Vec<Resolved>> {
         let _permit = self.enter(cx, "resolve", Access::Read, None).await?;
         Ok(look::resolve(&self.world.lock(), kind, names))
+    }
+
+    /// What entitlements name is what they are known by.
+    async fn bind(&self, _cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
+        Ok(entitlements.iter().cloned().map(Bound::One).collect())
     }
 
     async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
