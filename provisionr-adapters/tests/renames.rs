@@ -97,6 +97,16 @@ async fn an_aws_account_that_gets_another_name_disowns_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_aws_account_is_called_as_in_the_organization() {
+    let fake = instance();
+    let config = IdentityCenterConfig::new(AwsFake::REGION, AwsFake::INSTANCE, AwsFake::IDENTITY_STORE).organization_names();
+    let keys = AccessKeys::new(AwsFake::ACCESS_KEY_ID, Secret::new(AwsFake::SECRET_ACCESS_KEY));
+    let adapter = config.access_keys(keys).connect("aws", &fake.transport()).unwrap();
+    carried_out(&access(&MemoryStore::new(), adapter, &in_account("production")), 1, EventKind::Hired, "Engineer").await;
+    assert_eq!(fake.assignments_of("sarah@company.com"), ["production/ReadOnly"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_nobody_knows_any_more_takes_nothing_away() {
     let fake = instance();
     let store = MemoryStore::new();

@@ -175,8 +175,8 @@ impl Adapter for IdentityCenter {
         }
     }
 
-    async fn bind(&self, _cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
-        Ok(entitlements.iter().map(|entitlement| self.bind_account(entitlement)).collect())
+    async fn bind(&self, cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
+        self.bind_accounts(cx, entitlements).await
     }
 
     async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {

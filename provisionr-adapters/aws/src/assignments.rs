@@ -1,8 +1,7 @@
 //! Permission sets assigned to people in AWS accounts. AWS works on each assignment in a job.
 
 use provisionr_sdk::{
-    Account, AdapterError, Bound, CallContext, Entitlement, ErrorKind, Grant, Outcome, Receipt, Request, Resolved, Result, RetryHint, Source, Target,
-    TargetName, did_you_mean,
+    Account, AdapterError, CallContext, Entitlement, ErrorKind, Grant, Outcome, Receipt, Request, Resolved, Result, RetryHint, Source, Target, TargetName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -52,20 +51,6 @@ impl IdentityCenter {
         }
         let id = self.facts.account_id(&aws_account).ok_or_else(|| AdapterError::invalid_request("an AWS account is known by its 12 digits"))?;
         Ok(Assignment { set: target, aws_account: id.to_owned(), user: account.id.as_str().to_owned() })
-    }
-
-    /// The 12 digits in the place of what people call an AWS account.
-    pub(crate) fn bind_account(&self, entitlement: &Entitlement) -> Bound {
-        let Some(account) = entitlement.params.get("account").and_then(Value::as_str).filter(|_| entitlement.kind == *ASSIGN_PERMISSION_SET) else {
-            return Bound::One(entitlement.clone());
-        };
-        match self.facts.account_id(account) {
-            Some(id) => Bound::One(entitlement.clone().with_param("account", id)),
-            None => {
-                let help = did_you_mean(account, self.facts.account_names()).unwrap_or_else(|| "none has a name".to_owned());
-                Bound::None(format!("no AWS account is called `{account}` in the settings of this system; {help}"))
-            }
-        }
     }
 
     /// What a user has in all AWS accounts or in one, through groups too.

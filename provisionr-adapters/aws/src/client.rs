@@ -1,4 +1,4 @@
-//! The two services: one address each, the operation in a header.
+//! The services: one address each, the operation in a header.
 
 use provisionr_http::{Answer, HttpClient, Path};
 use provisionr_sdk::{Access, AdapterError, CallContext, Completeness, Cursor, ErrorKind, Page, PageRequest, Result};
@@ -14,8 +14,14 @@ pub(crate) const LANES: [&str; 3] = [STORE, READ, ASSIGN];
 /// (<https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html>).
 pub(crate) const REQUESTS: u32 = 15;
 
+/// AWS Organizations has limits of its own.
+pub(crate) const ORGANIZATIONS: &str = "organizations";
+
 /// The most items a page has, in both services.
 const LARGEST_PAGE: u32 = 100;
+/// The most AWS accounts a page has.
+/// <https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html>
+const LARGEST_PAGE_OF_ACCOUNTS: u32 = 20;
 /// More pages than any list has that is read as a whole.
 const MOST_PAGES: usize = 10_000;
 
@@ -47,11 +53,23 @@ pub(crate) const fn assign(name: &'static str) -> Operation {
     Operation { name, lane: ASSIGN, access: Access::Write }
 }
 
-/// Both services, and which instance and store are meant.
+/// One that looks at the organization.
+pub(crate) const fn look_organization(name: &'static str) -> Operation {
+    Operation { name, lane: ORGANIZATIONS, access: Access::Read }
+}
+
+impl Operation {
+    fn largest_page(&self) -> u32 {
+        if self.lane == ORGANIZATIONS { LARGEST_PAGE_OF_ACCOUNTS } else { LARGEST_PAGE }
+    }
+}
+
+/// The services, and which instance and store are meant.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) sso: HttpClient,
     pub(crate) store: HttpClient,
+    pub(crate) organizations: HttpClient,
     pub(crate) instance: String,
     pub(crate) identity_store: String,
 }
@@ -59,10 +77,13 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn call(&self, cx: &CallContext, operation: Operation, mut body: Value) -> Result<Answer> {
         let (http, prefix, scope) = match operation.lane {
-            STORE => (&self.store, "AWSIdentityStore", ("IdentityStoreId", &self.identity_store)),
-            _ => (&self.sso, "SWBExternalService", ("InstanceArn", &self.instance)),
+            STORE => (&self.store, "AWSIdentityStore", Some(("IdentityStoreId", &self.identity_store))),
+            ORGANIZATIONS => (&self.organizations, "AWSOrganizationsV20161128", None),
+            _ => (&self.sso, "SWBExternalService", Some(("InstanceArn", &self.instance))),
         };
-        put(&mut body, scope.0, scope.1.as_str());
+        if let Some((name, id)) = scope {
+            put(&mut body, name, id.as_str());
+        }
         let target = format!("{prefix}.{}", operation.name);
         let request = http.post(Path::new()).json(&body).header("content-type", "application/x-amz-json-1.1").header("x-amz-target", target);
         let request = match operation.access {
@@ -81,7 +102,7 @@ impl Client {
         mut body: Value,
         page: &PageRequest,
     ) -> Result<Page<T>> {
-        put(&mut body, "MaxResults", page.size.unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE));
+        put(&mut body, "MaxResults", page.size.unwrap_or(operation.largest_page()).clamp(1, operation.largest_page()));
         if let Some(cursor) = &page.cursor {
             put(&mut body, "NextToken", cursor.as_str());
         }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::adapter::IdentityCenter;
 use crate::assignments::{ASSIGN_PERMISSION_SET, AssignPermissionSet};
-use crate::client::{ASSIGN, Client, LANES, READ, REQUESTS, STORE};
+use crate::client::{ASSIGN, Client, LANES, ORGANIZATIONS, READ, REQUESTS, STORE};
 use crate::credentials::{AccessKeysProvider, Kept};
 use crate::errors;
 use crate::groups::{ADD_TO_GROUP, AddToGroup};
@@ -44,6 +44,7 @@ pub struct IdentityCenterConfig {
     url: Option<String>,
     keys: Option<Arc<dyn AccessKeysProvider>>,
     accounts: BTreeMap<String, String>,
+    organization_names: bool,
     source: IdentitySource,
     scim: Option<String>,
     issuer: Option<String>,
@@ -59,6 +60,7 @@ impl IdentityCenterConfig {
             url: None,
             keys: None,
             accounts: BTreeMap::new(),
+            organization_names: false,
             source: IdentitySource::default(),
             scim: None,
             issuer: None,
@@ -83,6 +85,14 @@ impl IdentityCenterConfig {
     #[must_use]
     pub fn account(mut self, name: impl Into<String>, id: impl Into<String>) -> Self {
         self.accounts.insert(name.into(), id.into());
+        self
+    }
+
+    /// Policies may also call AWS accounts by the names the organization has for them. Names of [`account`](Self::account) come first.
+    /// The keys need `organizations:ListAccounts`.
+    #[must_use]
+    pub fn organization_names(mut self) -> Self {
+        self.organization_names = true;
         self
     }
 
@@ -131,18 +141,25 @@ impl IdentityCenterConfig {
         }
         let keys = Arc::new(Kept::new(provider));
         let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let client = |service: &'static str| {
-            let url = self.url.clone().unwrap_or_else(|| format!("https://{service}.{}.{suffix}", self.region));
-            let signature = Signature { keys: keys.clone(), region: self.region.clone(), service };
+        let client = |service: &'static str, region: &str| {
+            let url = self.url.clone().unwrap_or_else(|| format!("https://{service}.{region}.{suffix}"));
+            let signature = Signature { keys: keys.clone(), region: region.to_owned(), service };
             Ok::<_, AdapterError>(HttpClient::new(url, http)?.auth(signature).classifier(errors::classify).request_id_header("x-amzn-requestid"))
         };
-        let client = Client { sso: client("sso")?, store: client("identitystore")?, instance: self.instance, identity_store: self.identity_store };
+        let client = Client {
+            sso: client("sso", &self.region)?,
+            store: client("identitystore", &self.region)?,
+            organizations: client("organizations", region_of_organizations(&self.region))?,
+            instance: self.instance,
+            identity_store: self.identity_store,
+        };
         let attributes = attributes();
         let facts = Facts {
             source: self.source,
             owner: Owner::new(self.scim.unwrap_or_else(|| self.source.name().to_owned())),
             attributes: attributes.iter().map(|attribute| attribute.name).collect(),
             accounts: self.accounts,
+            organization_names: self.organization_names,
             issuer: self.issuer,
         };
         let descriptor = descriptor(system.into(), attributes, &facts, &client.instance);
@@ -179,6 +196,17 @@ pub(crate) struct Facts {
     pub(crate) attributes: Vec<&'static str>,
     pub(crate) issuer: Option<String>,
     accounts: BTreeMap<String, String>,
+    pub(crate) organization_names: bool,
+}
+
+/// The service is in one region of each partition.
+/// <https://docs.aws.amazon.com/general/latest/gr/ao.html>
+fn region_of_organizations(home: &str) -> &'static str {
+    match home {
+        home if home.starts_with("cn-") => "cn-northwest-1",
+        home if home.starts_with("us-gov-") => "us-gov-west-1",
+        _ => "us-east-1",
+    }
 }
 
 impl IdentitySource {
@@ -296,6 +324,9 @@ fn descriptor(system: SystemName, attributes: Vec<Attribute>, facts: &Facts, ins
     }
     for kind in [ADD_TO_GROUP, ASSIGN_PERMISSION_SET] {
         descriptor = descriptor.can(Ability::ListTargets(kind.into())).can(Ability::ListGrants(kind.into()));
+    }
+    if facts.organization_names {
+        descriptor = descriptor.lane(Lane::new(ORGANIZATIONS));
     }
     let pool = format!("aws {instance}");
     LANES.iter().fold(descriptor, |descriptor, name| descriptor.lane(Lane::new(*name).window(REQUESTS, Duration::from_secs(1)).pool(pool.as_str())))

@@ -3,6 +3,7 @@
 mod accounts;
 mod adapter;
 mod assignments;
+mod aws_accounts;
 mod client;
 mod config;
 mod credentials;

@@ -27,6 +27,7 @@ use crate::credentials::{AccessKeys, AccessKeysProvider};
 ///         "session_token": { "env": "AWS_SESSION_TOKEN" }
 ///     },
 ///     "accounts": { "production": "111111111111", "staging": "222222222222" },
+///     "organization_names": true,
 ///     "identity_source": "scim",
 ///     "scim": "Okta"
 /// }"#)?;
@@ -46,6 +47,9 @@ pub struct Settings {
     /// AWS accounts, by the names policies have for them.
     #[serde(default)]
     accounts: BTreeMap<String, String>,
+    /// Policies may call AWS accounts by the organization's names too.
+    #[serde(default)]
+    organization_names: bool,
     /// Where users and groups come from: `store`, `scim` or `active_directory`.
     #[serde(default)]
     identity_source: IdentitySource,
@@ -86,6 +90,7 @@ impl SystemSettings for Settings {
             .identity_source(self.identity_source);
         let config = self.url.iter().fold(config, |config, url| config.url(url.as_str()));
         let config = self.accounts.iter().fold(config, |config, (name, id)| config.account(name, id));
+        let config = if self.organization_names { config.organization_names() } else { config };
         let config = self.scim.iter().fold(config, IdentityCenterConfig::scim);
         self.issuer.iter().fold(config, IdentityCenterConfig::issuer).connect(system, http)
     }

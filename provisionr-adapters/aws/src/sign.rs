@@ -1,7 +1,7 @@
 //! Signature Version 4: how a request to AWS shows that it may be made.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 //!
-//! Only what these two services need: every request is a POST to `/`, without a query.
+//! Only what these services need: every request is a POST to `/`, without a query.
 
 use std::fmt;
 use std::fmt::Write as _;

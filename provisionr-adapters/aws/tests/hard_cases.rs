@@ -306,6 +306,27 @@ async fn an_aws_account_is_known_by_its_digits_whatever_it_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_organization_s_names_of_aws_accounts_come_after_those_of_the_settings() {
+    let twins = fake().with_account("twin", "333333333333").with_account("twin", "444444444444");
+    // The settings call another account by a name of the organization.
+    let aws = twins.with_account("shared", "555555555555").with_settings(|settings| settings.page_size = 2).start();
+    let adapter = config().account("shared", PRODUCTION).organization_names().access_keys(keys()).connect("aws", &aws.transport()).unwrap();
+    let named = |account: &str| read_only(&aws, account);
+    let bound = adapter.bind(&cx(), &[named("production"), named("shared"), named(PRODUCTION)]).await.unwrap();
+    assert!(called(&aws).is_empty(), "the organization is asked for what the settings name");
+    assert_eq!(bound, vec![Bound::One(read_only(&aws, PRODUCTION)); 3]);
+    let bound = adapter.bind(&cx(), &[named("sandbox"), named("twin"), named("sandbux")]).await.unwrap();
+    assert_eq!(called(&aws), ["ListAccounts"; 3], "five accounts, two on a page, once for all names");
+    assert_eq!(bound[0], Bound::One(read_only(&aws, "222222222222")));
+    assert!(matches!(&bound[1], Bound::None(why) if why.contains("2 AWS accounts") && why.contains("444444444444")), "{bound:?}");
+    assert!(matches!(&bound[2], Bound::None(why) if why.contains("did you mean `sandbox`?")), "{bound:?}");
+    act(&aws, "deny", json!({ "action": "organizations:ListAccounts" }));
+    let bound = adapter.bind(&cx(), &[named("sandbox"), named("production")]).await.unwrap();
+    assert!(matches!(&bound[0], Bound::None(why) if why.contains("organizations:ListAccounts")), "{bound:?}");
+    assert_eq!(bound[1], Bound::One(read_only(&aws, PRODUCTION)), "without the right everything else goes on");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_came_over_scim_is_changed_there() {
     let aws = fake().start();
     act(&aws, "provision_user", json!({ "login": "sarah@company.com", "issuer": "https://idp.example", "external_id": "00u1" }));

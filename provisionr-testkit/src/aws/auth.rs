@@ -23,7 +23,7 @@ pub(super) fn admit(aws: &AwsFake, request: &FakeRequest, operation: &Operation,
     if request.header("x-amz-security-token") != key.token.as_deref() {
         return Err(no("UnrecognizedClientException", "The security token included in the request is invalid."));
     }
-    if claims.service != operation.service() || claims.region != AwsFake::REGION {
+    if claims.service != operation.service() || claims.region != operation.region() {
         return Err(no("InvalidSignatureException", "Credential should be scoped to a valid region and service."));
     }
     let at = request.header("x-amz-date").unwrap_or_default();

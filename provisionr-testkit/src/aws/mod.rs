@@ -259,6 +259,7 @@ const OPERATIONS: &[Operation] = {
         write("AWSIdentityStore.DeleteGroupMembership", &["MembershipId"], store::delete_membership),
         read("AWSIdentityStore.ListGroupMemberships", &["GroupId", "MaxResults", "NextToken"], store::list_memberships),
         read("AWSIdentityStore.ListGroupMembershipsForMember", &["MemberId", "MaxResults", "NextToken"], store::list_memberships_of),
+        read("AWSOrganizationsV20161128.ListAccounts", &PAGE, sso::list_accounts),
         read(LIST_INSTANCES, &PAGE, sso::list_instances),
         read("SWBExternalService.DescribeInstance", &[], sso::describe_instance),
         read("SWBExternalService.ListPermissionSets", &PAGE, sso::list_sets),
@@ -293,14 +294,28 @@ impl Operation {
     fn scope(&self) -> Option<(&'static str, &'static str)> {
         match self.target {
             LIST_INSTANCES => None,
+            _ if self.in_organization() => None,
             _ if self.in_store() => Some(("IdentityStoreId", AwsFake::IDENTITY_STORE)),
             _ => Some(("InstanceArn", AwsFake::INSTANCE)),
         }
     }
 
+    fn in_organization(&self) -> bool {
+        self.target.starts_with("AWSOrganizations")
+    }
+
     /// As signatures name the service.
     fn service(&self) -> &'static str {
-        if self.in_store() { "identitystore" } else { "sso" }
+        match () {
+            () if self.in_store() => "identitystore",
+            () if self.in_organization() => "organizations",
+            () => "sso",
+        }
+    }
+
+    /// The organization's service is in one region.
+    fn region(&self) -> &'static str {
+        if self.in_organization() { "us-east-1" } else { AwsFake::REGION }
     }
 
     /// As policies name it.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::AwsFake;
 use super::answer::{Reply, digits, id, invalid, missing, page, refuse, text};
-use super::state::{AwsAssignment, AwsPermissionSet, Job, Missing, Way};
+use super::state::{AwsAccount, AwsAssignment, AwsPermissionSet, Job, Missing, Way};
 use crate::fake::FakeContext;
 use crate::message::FakeResponse;
 
@@ -29,6 +29,25 @@ pub(super) fn describe_instance(_: &mut AwsFake, _: &Value, _: &mut FakeContext)
 
 pub(super) fn list_instances(aws: &mut AwsFake, body: &Value, cx: &mut FakeContext) -> Reply {
     page(aws, cx, body, "Instances", vec![(AwsFake::INSTANCE.to_owned(), instance())])
+}
+
+/// The AWS accounts of the organization, 20 on a page at most.
+pub(super) fn list_accounts(aws: &mut AwsFake, body: &Value, cx: &mut FakeContext) -> Reply {
+    if body.get("MaxResults").is_some_and(|size| size.as_u64().is_none_or(|size| !(1..=20).contains(&size))) {
+        return Err(refuse(
+            aws,
+            cx,
+            400,
+            "InvalidInputException",
+            json!({ "Message": "You provided a value that is not in the range.", "Reason": "MAX_VALUE_EXCEEDED" }),
+        ));
+    }
+    let shown = |account: &AwsAccount| {
+        let status = if account.suspended { "SUSPENDED" } else { "ACTIVE" };
+        let arn = format!("arn:aws:organizations::999999999999:account/o-fake/{}", account.id);
+        (account.id.clone(), json!({ "Id": account.id, "Arn": arn, "Name": account.name, "Status": status }))
+    };
+    page(aws, cx, body, "Accounts", aws.instance.accounts.values().map(shown).collect())
 }
 
 pub(super) fn list_sets(aws: &mut AwsFake, body: &Value, cx: &mut FakeContext) -> Reply {

@@ -241,7 +241,7 @@ impl Adapter for MemoryAdapter {
         Ok(look::resolve(&self.world.lock(), kind, names))
     }
 
-    /// Everything is named by its id.
+    /// What entitlements name is what they are known by.
     async fn bind(&self, _cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
         Ok(entitlements.iter().cloned().map(Bound::One).collect())
     }
