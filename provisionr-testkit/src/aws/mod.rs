@@ -366,7 +366,9 @@ impl Fake for AwsFake {
         if let Some(strange) = fields.keys().find(|name| !operation.members.contains(&name.as_str())) {
             return cx.unsupported(request, &format!("{} with {strange}", operation.target));
         }
-        if let Some(refusal) = answer::key_service(self, cx, operation.in_store()) {
+        if !operation.in_organization()
+            && let Some(refusal) = answer::key_service(self, cx, operation.in_store())
+        {
             return refusal;
         }
         match (operation.handler)(self, &Value::Object(fields), cx) {

@@ -428,10 +428,6 @@ impl Adapter for Broken {
         Ok(resolved)
     }
 
-    async fn bind(&self, cx: &CallContext, entitlements: &[Entitlement]) -> Result<Vec<Bound>> {
-        self.inner.bind(&self.hand_on(cx), entitlements).await.map_err(|error| self.bend(error))
-    }
-
     async fn probe(&self, cx: &CallContext, request: &Request) -> Result<Probe> {
         match self.how {
             B::ProbeWrites => {

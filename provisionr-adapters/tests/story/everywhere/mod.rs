@@ -156,7 +156,7 @@ salesforce: active, frozen: false; API Access; Engineer; Engineers
 gitlab: active; platform 30; platform/api 40
 slack: active; #engineering; #staff; @engineers
 jira: active; ENG Developers; engineers
-aws-sso: there; engineers; production/ReadOnly; staff
+aws-sso: there; engineers; staff
 github: member; api maintain; handbook read; platform member
 ";
 
