@@ -11,9 +11,10 @@ use provisionr_adapters::google::GoogleConfig;
 use provisionr_adapters::jira::JiraConfig;
 use provisionr_adapters::okta::OktaConfig;
 use provisionr_adapters::salesforce::SalesforceConfig;
+use provisionr_adapters::scim::ScimConfig;
 use provisionr_adapters::slack::SlackConfig;
 use provisionr_core::*;
-use provisionr_testkit::{AwsFake, FakeClock, FakeSystem, GithubFake, GitlabFake, GoogleFake, JiraFake, OktaFake, SalesforceFake, SlackFake, fakes};
+use provisionr_testkit::{AwsFake, FakeClock, FakeSystem, GithubFake, GitlabFake, GoogleFake, JiraFake, OktaFake, SalesforceFake, ScimFake, SlackFake, fakes};
 
 /// Where the story's files are.
 pub fn story() -> PathBuf {
@@ -47,6 +48,7 @@ pub struct Company {
     pub jira: FakeSystem<JiraFake>,
     pub aws: FakeSystem<AwsFake>,
     pub github: FakeSystem<GithubFake>,
+    pub wiki: FakeSystem<ScimFake>,
     /// What a host does about calls that fail.
     pub retry: RetryPolicy,
     clock: TokioClock,
@@ -64,7 +66,8 @@ impl Company {
             slack: FakeSystem::with_clock(SlackFake::new(), clock.clone()),
             jira: FakeSystem::with_clock(JiraFake::new(), clock.clone()),
             aws: FakeSystem::with_clock(AwsFake::new(), clock.clone()),
-            github: FakeSystem::with_clock(GithubFake::new(), clock),
+            github: FakeSystem::with_clock(GithubFake::new(), clock.clone()),
+            wiki: FakeSystem::with_clock(ScimFake::new(), clock),
             retry: RetryPolicy::default(),
             clock: TokioClock::starting_at(morning()),
         }
@@ -77,7 +80,7 @@ impl Company {
         company
     }
 
-    pub fn all(&self) -> [(&'static str, FakeSystem); 8] {
+    pub fn all(&self) -> [(&'static str, FakeSystem); 9] {
         [
             ("okta", self.okta.erased()),
             ("google", self.google.erased()),
@@ -87,6 +90,7 @@ impl Company {
             ("jira", self.jira.erased()),
             ("aws-sso", self.aws.erased()),
             ("github", self.github.erased()),
+            ("wiki", self.wiki.erased()),
         ]
     }
 
@@ -122,6 +126,7 @@ impl Company {
             "github" => {
                 Arc::new(GithubConfig::organization(GithubFake::ORG).token(token(GithubFake::TOKEN)).connect(system, &self.github.transport()).unwrap())
             }
+            "wiki" => Arc::new(ScimConfig::new("https://wiki.test/scim/v2").bearer(token(ScimFake::TOKEN)).connect(system, &self.wiki.transport()).unwrap()),
             other => panic!("no system is called {other}"),
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::company::{Company, morning, pass, status};
 
 const ROBIN: &str = "robin@company.com";
-const SYSTEMS: [&str; 8] = ["okta", "google", "salesforce", "gitlab", "slack", "jira", "aws-sso", "github"];
+const SYSTEMS: [&str; 9] = ["okta", "google", "salesforce", "gitlab", "slack", "jira", "aws-sso", "github", "wiki"];
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Robin in a job, in the version of that number, and what happened a day after the version before.
@@ -95,6 +95,11 @@ fn held(company: &Company, system: &str) -> Vec<String> {
             let invited = github.repositories().filter(|one| one.invitations.values().any(|(who, ..)| *who == user)).map(|one| format!("{} invited", one.name));
             (state, teams.chain(direct).chain(invited).collect())
         }),
+        "wiki" => company.wiki.with(|wiki| {
+            let Some(user) = wiki.user(ROBIN) else { return ("none".to_owned(), Vec::new()) };
+            let groups = wiki.groups().filter(|group| group.members().any(|member| member == user.id)).map(|group| group.text("displayName").to_owned());
+            (if user.is_active() { "active" } else { "inactive" }.to_owned(), groups.collect())
+        }),
         other => panic!("no system is called {other}"),
     };
     held.sort();
@@ -158,6 +163,7 @@ slack: active; #engineering; #staff; @engineers
 jira: active; ENG Developers; engineers
 aws-sso: there; engineers; staff
 github: member; api maintain; handbook read; platform member
+wiki: active; engineers; staff
 ";
 
 const AS_DATA_SCIENTIST: &str = "\
@@ -169,6 +175,7 @@ slack: active; #data; #staff; @analysts
 jira: active; DATA Administrators; ENG Developers
 aws-sso: there; production/Queries; production/ReadOnly; staff
 github: member; api maintain; data maintainer; handbook read
+wiki: active; analysts; staff
 ";
 
 const GONE: &str = "\
@@ -180,6 +187,7 @@ slack: active
 jira: active
 aws-sso: there
 github: nobody
+wiki: inactive
 ";
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +204,7 @@ async fn a_mover_gets_the_new_loses_the_old_and_keeps_the_rest() {
 
     // One group or team went in each system, and nothing that is kept was gone meanwhile: no role, permission set, account or profile
     // but the one before, no membership of the organization, no access to a repository.
-    for (kind, times) in [("group.member_removed", 4), ("member.removed", 2), ("team.left", 1), ("channel.member_left", 1), ("usergroup.updated", 3)] {
+    for (kind, times) in [("group.member_removed", 5), ("member.removed", 2), ("team.left", 1), ("channel.member_left", 1), ("usergroup.updated", 3)] {
         assert_eq!(robin.happened(kind), times, "{kind}\n{report}");
     }
     for kind in ["assignment.deleted", "role.actor_removed", "collaborator.removed", "user.suspended", "user.frozen", "user.deactivated"] {
@@ -222,9 +230,10 @@ async fn a_leaver_is_kept_out_at_once_and_nothing_is_left_behind() {
 
     // What no call can do is told to somebody, and is over when they say so.
     let report = robin.access.report(&run).await.unwrap();
-    let left: Vec<_> = report.operations.iter().filter(|line| line.status != Status::Done).map(|line| format!("{} {}", line.system, line.title)).collect();
-    let dated = ["aws-sso account deleted", "okta account deactivated"];
-    assert_eq!(left, [dated[0], dated[1], "slack by hand: account suspended", "slack verify that nothing is left"], "{report}");
+    let mut left: Vec<_> = report.operations.iter().filter(|line| line.status != Status::Done).map(|line| format!("{} {}", line.system, line.title)).collect();
+    left.sort();
+    let dated = ["aws-sso account deleted", "okta account deactivated", "wiki account deleted"];
+    assert_eq!(left, [dated[0], dated[1], "slack by hand: account suspended", "slack verify that nothing is left", dated[2]], "{report}");
     let by_hand = report.operations.iter().find(|line| line.title.starts_with("by hand")).unwrap();
     assert_eq!((by_hand.status, by_hand.detail.as_str()), (Status::Waiting, "waits for somebody to do it"));
     company.slack.act(Act::new("deactivate", json!({ "user": ROBIN }))).unwrap();
@@ -242,6 +251,6 @@ async fn a_leaver_is_kept_out_at_once_and_nothing_is_left_behind() {
     pass(&robin.access, 31 * DAY).await;
     robin.is_over(&run, Verdict::Completed).await;
     assert_eq!(held(company, "okta"), ["Deprovisioned, 0 sessions"]);
-    assert_eq!(held(company, "aws-sso"), ["none"]);
+    assert_eq!([held(company, "aws-sso"), held(company, "wiki")], [["none"], ["none"]]);
     assert_eq!(held(company, "slack"), ["deactivated"]);
 }
