@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use provisionr_testkit::gitlab::Sort;
 use provisionr_testkit::okta::UserStatus;
-use provisionr_testkit::{Act, AwsFake, Fake, FakeClock, FakeSystem, Federation, GitlabFake, GoogleFake, JiraFake, OktaFake, SalesforceFake, SlackFake};
+use provisionr_testkit::{
+    Act, AwsFake, Fake, FakeClock, FakeSystem, Federation, GithubFake, GitlabFake, GoogleFake, JiraFake, OktaFake, SalesforceFake, ScimFake, SlackFake,
+};
 use serde_json::{Value, json};
 
 const SARAH: &str = "sarah@company.com";
@@ -108,6 +110,21 @@ async fn slack_jira_and_aws_switch_accounts_off_and_on() {
     Pair::new(JiraFake::new(), &json!({})).lives([Some("on"), Some("off")], |jira| Some(words(jira.user(SARAH)?.active, "on", "off"))).await;
     let aws = Pair::new(AwsFake::new(), &json!({ "issuer": "https://idp.example" }));
     aws.lives([Some("on"), Some("off")], |aws| aws.with(|aws| Some(words(aws.user(SARAH)?.enabled, "on", "off")))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_speaks_scim_is_switched_off_and_on() {
+    Pair::new(ScimFake::new(), &json!({})).lives([Some("on"), Some("off")], |wiki| Some(words(wiki.user(SARAH)?.is_active(), "on", "off"))).await;
+    let enterprise = GithubFake::new().with_enterprise();
+    Pair::new(enterprise, &json!({}))
+        .lives([Some("on"), Some("off")], |github| {
+            github.with(|github| {
+                let mut users = github.users();
+                let user = users.find(|user| user.scim.as_ref().is_some_and(|scim| scim.attributes["userName"] == SARAH))?;
+                Some(words(user.suspended, "off", "on"))
+            })
+        })
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,8 +59,9 @@ use crate::system::FakeSystem;
 ///
 /// Acts, on a `user`: `accept_invitation`, `decline_invitation`, `expire_invitation`, `invite_member {role?, team?}`, `set_member {role}`,
 /// `remove_member`, `join_team {team, role?}`, `leave_team {team}`, `add_collaborator {repository, role}`, `invite_collaborator {repository,
-/// role}`, `rename_user {to}`, `delete_user`; `set_active {active}`, `deprovision_user`, `unlink_user`; further
-/// `provision_user` with the fields of a seed, `link_idp_group {team, group}`, `hide {team | repository}`, `revoke_token {token}`.
+/// role}`, `rename_user {to}`, `delete_user`; `set_active {active}`, `forget_user` (SCIM's deletion), `unlink_user`; further
+/// `provision_user {login, email?, external_id?, first_name?, last_name?}` (a managed user: made, or let in again), `deprovision_user {login}` (suspended),
+/// `link_idp_group {team, group}`, `hide {team | repository}`, `revoke_token {token}`.
 ///
 /// Events: `invitation.sent`, `invitation.changed`, `invitation.withdrawn`, `invitation.accepted`, `invitation.failed`, `member.changed`,
 /// `member.added`, `member.removed`, `team.joined`, `team.changed`, `team.left`, `collaborator.added`, `collaborator.changed`, `collaborator.removed`,

@@ -264,6 +264,49 @@ fn provision(fake: &mut GithubFake, seed: SeedManaged, cx: &FakeContext) -> Resu
     fake.org.provision(seed.attributes(), cx.now()).map_err(|refusal| ActError::new(refusal.detail))
 }
 
+/// A managed user by the name it was provisioned under.
+fn managed(fake: &GithubFake, user_name: &str) -> Option<u64> {
+    let named = |user: &GithubUser| {
+        let scim = user.scim.as_ref()?;
+        scim.attributes.get("userName")?.as_str().filter(|name| name.eq_ignore_ascii_case(user_name)).map(|_| user.id)
+    };
+    fake.org.users.values().find_map(named)
+}
+
+fn activate(fake: &mut GithubFake, user: u64, active: bool, cx: &mut FakeContext) -> Result<(), ActError> {
+    let Some(mut attributes) = fake.org.users.get(&user).and_then(|user| user.scim.as_ref()).map(|scim| scim.attributes.clone()) else { return Ok(()) };
+    if attributes.insert("active".to_owned(), active.into()) != Some(active.into()) {
+        fake.org.rewrite(user, attributes, cx.now()).map_err(|refusal| ActError::new(refusal.detail))?;
+        cx.emit("user.updated", json!({ "user": user }));
+    }
+    Ok(())
+}
+
+/// The identity provider makes a user of the enterprise, or lets one in again who is there.
+fn provision_or_enable(fake: &mut GithubFake, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
+    let login = act.text("login")?;
+    let user = match managed(fake, login) {
+        Some(user) => user,
+        None => {
+            let text = |name: &str| act.text(name).ok().map(str::to_owned);
+            let seed = SeedManaged {
+                user_name: login.to_owned(),
+                external_id: text("external_id"),
+                email: text("email"),
+                display_name: None,
+                given_name: text("first_name"),
+                family_name: text("last_name"),
+                active: None,
+            };
+            let made = provision(fake, seed, cx)?;
+            cx.emit("user.created", json!({ "user": made }));
+            made
+        }
+    };
+    activate(fake, user, true, cx)?;
+    Ok(json!({ "user": user }))
+}
+
 pub(super) fn act(fake: &mut GithubFake, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
     let text = |name: &str| act.args.get(name).and_then(Value::as_str);
     let user = || act.text("user").and_then(|key| fake.find_user(key));
@@ -359,14 +402,20 @@ pub(super) fn act(fake: &mut GithubFake, act: &Act, cx: &mut FakeContext) -> Res
             fake.org.drop_member(user);
             fake.org.users.remove(&user);
         }
-        "provision_user" => return Ok(json!({ "user": provision(fake, SeedManaged::deserialize(act.args.clone())?, cx)? })),
+        "provision_user" => return provision_or_enable(fake, act, cx),
         "set_active" => {
             let (user, active) = (user()?, act.args.get("active").cloned().unwrap_or_else(|| true.into()));
             let mut attributes = fake.org.users.get(&user).and_then(|user| user.scim.as_ref()).map(|scim| scim.attributes.clone()).unwrap_or_default();
             attributes.insert("active".to_owned(), active);
             fake.org.rewrite(user, attributes, cx.now()).map_err(|refusal| ActError::new(refusal.detail))?;
         }
+        // SCIM suspends; what a suspended user holds stays.
         "deprovision_user" => {
+            if let Some(user) = managed(fake, act.text("login")?) {
+                activate(fake, user, false, cx)?;
+            }
+        }
+        "forget_user" => {
             let user = user()?;
             fake.org.deprovision(user);
         }

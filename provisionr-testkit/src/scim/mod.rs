@@ -48,7 +48,8 @@ use crate::system::FakeSystem;
 /// A user has any of its attributes, a bare `email` besides, which becomes its address; without one, a user name that is an
 /// address is it. Users of seeds and acts are named by id, user name or address, groups by id or name.
 ///
-/// Acts: `create_user {email, userName?, ...}`, `set_active {user, active}`, `set_attribute {user, name, value}`, `delete_user {user}`,
+/// Acts: `provision_user {login, email?, external_id?, first_name?, last_name?}` (made, or let in again), `deprovision_user {login}` (switched
+/// off), `create_user {email, userName?, ...}`, `set_active {user, active}`, `set_attribute {user, name, value}`, `delete_user {user}`,
 /// `add_to_group {user | member_group, group}`, `remove_from_group {user, group}`, `create_group {name}`, `delete_group {group}`,
 /// `hide_group {group}`, `revoke_token {token}`, `set_rights {token, rights}`.
 ///

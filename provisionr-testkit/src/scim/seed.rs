@@ -113,6 +113,15 @@ fn named_group(scim: &ScimFake, key: &str) -> Result<String, ActError> {
     scim.group(key).map(|group| group.id.clone()).ok_or_else(|| ActError::new(format!("no group is called `{key}`")))
 }
 
+fn switch(scim: &mut ScimFake, id: &str, active: bool, cx: &mut FakeContext) -> Result<Value, ActError> {
+    if let Some(user) = scim.user(id).filter(|user| user.is_active() != active) {
+        let mut attributes = user.attributes.clone();
+        attributes.insert("active".to_owned(), active.into());
+        scim.directory.set(Family::Users, id, attributes, cx);
+    }
+    Ok(json!({ "user": id }))
+}
+
 /// Carries out an act.
 pub(super) fn act(scim: &mut ScimFake, act: &Act, cx: &mut FakeContext) -> Result<Value, ActError> {
     let user = |scim: &ScimFake| named_user(scim, act.text("user")?);
@@ -133,6 +142,23 @@ pub(super) fn act(scim: &mut ScimFake, act: &Act, cx: &mut FakeContext) -> Resul
         "create_user" => {
             let fields = act.args.as_object().cloned().unwrap_or_default();
             return Ok(json!({ "user": add_user(scim, fields, cx)? }));
+        }
+        // An identity provider makes the user, or lets one in again who is there.
+        "provision_user" => {
+            let login = act.text("login")?;
+            if let Ok(id) = named_user(scim, login) {
+                return switch(scim, &id, true, cx);
+            }
+            let text = |name: &str| act.text(name).ok();
+            let mut fields = Map::from_iter([("userName".to_owned(), login.into()), ("email".to_owned(), text("email").unwrap_or(login).into())]);
+            fields.extend(text("external_id").map(|id| ("externalId".to_owned(), id.into())));
+            fields
+                .insert("name".to_owned(), json!({ "givenName": text("first_name").unwrap_or_default(), "familyName": text("last_name").unwrap_or_default() }));
+            return Ok(json!({ "user": add_user(scim, fields, cx)? }));
+        }
+        "deprovision_user" => {
+            let Ok(id) = named_user(scim, act.text("login")?) else { return Ok(Value::Null) };
+            return switch(scim, &id, false, cx);
         }
         "set_active" => return change(scim, "active", argument("active"), cx),
         "set_attribute" => return change(scim, act.text("name")?, argument("value"), cx),
