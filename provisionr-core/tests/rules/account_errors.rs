@@ -492,3 +492,26 @@ fn what_no_api_can_do_may_be_left_to_people() {
     assert_eq!(problems(&format!("systems: {{ slack: {{ {said}, cannot: by_hand }} }}")), "no problem");
     assert!(problems("systems: { slack: { cannot: by_hand, keys: { x: y } } }").contains("finds no accounts by `x`"), "what is not known stays a mistake");
 }
+
+#[test]
+fn a_systems_file_among_the_rules_is_told_as_one() {
+    insta::assert_snapshot!(problems(r#"systems:
+  okta:
+    type: okta
+    url: https://company.okta.com
+    credentials: { token: { env: OKTA_TOKEN } }
+  slack:
+    type: slack
+    credentials: { token: { env: SLACK_TOKEN } }
+"#), @r"
+    error[invalid-topology]: this is a systems file: it says where `okta` is, and rules say how accounts come about
+     --> rules.yaml:3:5
+      |
+    3 |     type: okta
+      |     ^^^^
+      |
+      = help: keep it outside of the folder with the rules
+
+    the rules have a problem
+    ");
+}

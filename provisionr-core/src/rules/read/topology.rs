@@ -5,6 +5,7 @@ use provisionr_sdk::AccountAccess;
 use super::super::diagnostic::{DiagnosticCode, did_you_mean, quoted};
 use super::super::lifecycle::{Cannot, OnLeave};
 use super::super::policy::Provision;
+use super::super::scalar::Scalar;
 use super::super::source::{Located, Span};
 use super::super::topology::{AccountOrigin, Federation, SystemTopology};
 use super::super::tree::{Node, NodeValue};
@@ -16,9 +17,20 @@ const SYSTEM_KEYS: [&str; 11] = ["accounts", "after", "logins", "access", "key",
 pub(crate) const ACCESS: [(&str, AccountAccess); 3] =
     [("sso", AccountAccess::Sso), ("vendor_mail", AccountAccess::VendorMail), ("hand_over", AccountAccess::HandOver)];
 
+/// Where the type of a system is said: in systems files, and in no rules.
+fn type_of(system: &Node) -> Option<Span> {
+    let NodeValue::Map(entries) = &system.value else { return None };
+    entries.iter().find(|(key, _)| matches!(&key.value, NodeValue::Scalar(Scalar::Text(name)) if &**name == "type")).map(|(key, _)| key.pointer())
+}
+
 impl Reader<'_> {
     pub(super) fn systems(&mut self, node: &Node) {
         let Some(fields) = self.mapping(node, "`systems`", None) else { return };
+        if let Some((name, place)) = fields.0.iter().find_map(|(name, _, system)| Some((name, type_of(system)?))) {
+            let message = format!("this is a systems file: it says where {} is, and rules say how accounts come about", quoted(name));
+            self.problem(DiagnosticCode::InvalidTopology, place, message).help("keep it outside of the folder with the rules");
+            return;
+        }
         for (name, key, value) in fields.0 {
             if name.trim().is_empty() {
                 self.problem(DiagnosticCode::Empty, key, "the name of a system is empty");
