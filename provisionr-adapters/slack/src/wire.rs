@@ -69,6 +69,8 @@ impl User {
             _ if self.is_bot == Some(true) || self.id == "USLACKBOT" => AccountKind::Bot,
             _ if stranger || elsewhere => AccountKind::External,
             _ if self.is_restricted == Some(true) || self.is_ultra_restricted == Some(true) => AccountKind::Guest,
+            // Whose workspace it is, only who knows ours can tell.
+            _ if team.is_none() && self.enterprise_user.is_none() => AccountKind::Unknown,
             _ => AccountKind::Human,
         }
     }

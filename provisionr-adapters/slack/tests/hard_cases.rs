@@ -293,6 +293,11 @@ async fn people_bots_guests_and_strangers_are_told_apart() {
         let account = find(user).await;
         assert_eq!((account.kind, account.state, account.managed_by.is_some()), (kind, state, kind == AccountKind::External), "{more}");
     }
+    // Who does not know which workspace is ours cannot call anybody one of us.
+    let user = json!({ "id": "U1", "team_id": "T2", "name": "sarah", "profile": {} });
+    let script = Script::over(config(), [("users.info user=U1", json!({ "ok": true, "user": user }))]);
+    let account = script.slack.find_account(&CallContext::unlimited(), &AccountQuery::known("U1")).await.unwrap().one().unwrap();
+    assert_eq!(account.kind, AccountKind::Unknown);
 }
 
 #[tokio::test]
