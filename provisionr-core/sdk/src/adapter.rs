@@ -146,6 +146,12 @@ pub async fn probe_by_looking<A: Adapter + ?Sized>(adapter: &A, cx: &CallContext
         Change::EnsureAccount(spec) if spec.state == AccountState::Active && account.state == AccountState::Invited => {
             Ok(Probe::Pending(Wait::new(WaitReason::InvitationSent, std::time::Duration::from_secs(3600))))
         }
+        // Nobody can come in by it: the next attempt says so.
+        Change::EnsureAccount(spec)
+            if spec.state == AccountState::Active && matches!(account.state, AccountState::Frozen | AccountState::Suspended | AccountState::Deactivated) =>
+        {
+            Ok(Probe::Absent)
+        }
         Change::EnsureAccount(_) => Ok(Probe::Holds(Receipt::new().with_account(account))),
         Change::SetState(state) if account.state == *state => Ok(Probe::Holds(Receipt::new().with_account(account))),
         Change::SetState(state) if account.settling == Some(*state) => Ok(Probe::Pending(Wait::new(WaitReason::VendorJob, std::time::Duration::from_secs(5)))),

@@ -36,6 +36,17 @@ async fn an_account_is_made_once_and_effects_are_counted_by_key() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_switched_off_is_not_what_was_to_be_made() {
+    for (state, holds) in [(AccountState::Active, true), (AccountState::Suspended, false), (AccountState::Deactivated, false)] {
+        let adapter = MemoryAdapter::new("wiki");
+        adapter.world().seed_account(Account::new("a-sarah", state).with_email("sarah@acme.com"));
+        let spec = AccountSpec::new("sarah").with("email", "sarah@acme.com");
+        let request = Request::new("sarah", AccountQuery::by("email", "sarah@acme.com"), Change::EnsureAccount(spec), "key-1");
+        assert_eq!(matches!(adapter.probe(&cx(), &request).await.unwrap(), Probe::Holds(_)), holds, "{state}");
+    }
+}
+
+#[tokio::test]
 async fn another_persons_login_is_passed_over() {
     let (adapter, _) = seeded();
     let mut spec = AccountSpec::new("sarah").with("email", "sarah.chen@acme.com");
