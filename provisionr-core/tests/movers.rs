@@ -11,6 +11,22 @@ use support::*;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// What happens in the wiki when somebody moves from engineering to legal, which comes late or is refused.
+async fn moves(refused: bool, rules: &str, wiki: fn(Descriptor) -> Descriptor) -> (Vec<String>, Report) {
+    let company = Company::new();
+    let access = company.described(rules, wiki);
+    company.joined(&access).await;
+    let before = company.wiki.effects().len();
+    if refused {
+        company.wiki.faults_on(1_000, "join_group", "legal", MemoryFault::refuse(|| AdapterError::refused("the group is full")));
+    } else {
+        company.wiki.faults_on(1, "join_group", "legal", MemoryFault::DelayEffect(Duration::from_secs(5)));
+    }
+    let mover = company.handle(&access, person(2, "Counsel"), EventKind::Updated).await;
+    let report = finish(&access, &mover).await;
+    (company.wiki.effects()[before..].iter().map(|effect| effect.change.to_string()).collect(), report)
+}
+
 /// The groups of the wiki take other groups along when they go.
 fn cascading(wiki: Descriptor) -> Descriptor {
     let kinds: Vec<Kind> = wiki.kinds.iter().cloned().collect();
@@ -25,18 +41,7 @@ fn cascading(wiki: Descriptor) -> Descriptor {
 #[tokio::test(start_paused = true)]
 async fn where_a_removal_would_take_along_what_is_wanted_that_is_added_first() {
     for refused in [false, true] {
-        let company = Company::new();
-        let access = company.described(JOBS, cascading);
-        company.joined(&access).await;
-        let before = company.wiki.effects().len();
-        if refused {
-            company.wiki.faults_on(1_000, "join_group", "legal", MemoryFault::refuse(|| AdapterError::refused("the group is full")));
-        } else {
-            company.wiki.faults_on(1, "join_group", "legal", MemoryFault::DelayEffect(Duration::from_secs(5)));
-        }
-        let mover = company.handle(&access, person(2, "Counsel"), EventKind::Updated).await;
-        let report = finish(&access, &mover).await;
-        let effects: Vec<_> = company.wiki.effects()[before..].iter().map(|effect| effect.change.to_string()).collect();
+        let (effects, report) = moves(refused, JOBS, cascading).await;
         let wanted: &[&str] = if refused { &["revoke join_group engineering"] } else { &["join_group legal", "revoke join_group engineering"] };
         assert_eq!(effects, wanted, "{report}");
     }
@@ -63,18 +68,7 @@ policies:
 #[tokio::test(start_paused = true)]
 async fn the_only_one_of_a_kind_is_replaced_and_taken_back_only_if_that_fails() {
     for refused in [false, true] {
-        let company = Company::new();
-        let access = company.described(ONE_GROUP, single);
-        company.joined(&access).await;
-        let before = company.wiki.effects().len();
-        if refused {
-            company.wiki.faults_on(1_000, "join_group", "legal", MemoryFault::refuse(|| AdapterError::refused("the group is full")));
-        } else {
-            company.wiki.faults_on(1, "join_group", "legal", MemoryFault::DelayEffect(Duration::from_secs(5)));
-        }
-        let mover = company.handle(&access, person(2, "Counsel"), EventKind::Updated).await;
-        let report = finish(&access, &mover).await;
-        let effects: Vec<_> = company.wiki.effects()[before..].iter().map(|effect| effect.change.to_string()).collect();
+        let (effects, report) = moves(refused, ONE_GROUP, single).await;
         assert_eq!(effects, if refused { ["revoke join_group engineering"] } else { ["join_group legal"] }, "{report}");
     }
 }

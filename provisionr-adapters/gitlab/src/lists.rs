@@ -1,8 +1,7 @@
 //! Lists, page by page.
 
 use provisionr_http::{Paging, RequestBuilder, path};
-use provisionr_sdk::{Account, AccountState, AdapterError, CallContext, Cursor, Grant, ListScope, Owner, Page, PageRequest, Result, Scope, Target};
-use serde::{Deserialize, Serialize};
+use provisionr_sdk::{Account, AccountState, AdapterError, CallContext, Cursor, Grant, ListScope, Owner, Page, PageRequest, Result, Scope, Sweep, Target};
 
 use crate::adapter::Gitlab;
 use crate::config::Flavour;
@@ -20,14 +19,6 @@ const BELOW: &str = "below";
 
 /// Where the open invitations to a place begin, behind its members.
 const INVITED: &str = "invited:";
-
-/// Where a list of all grants of a kind stands: which targets are left of their page, and where in the list of the first.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Position {
-    left: Vec<(String, Option<Owner>)>,
-    targets: Option<Cursor>,
-    grants: Option<Cursor>,
-}
 
 impl Gitlab {
     pub(crate) async fn list_users(&self, cx: &CallContext, page: &PageRequest) -> Result<Page<Account>> {
@@ -106,32 +97,19 @@ impl Gitlab {
                 Some(place) => self.rows(cx, sort, &place.id, place.owner, page).await,
                 None => Err(AdapterError::target_not_found("the group or project is not there, or not to be seen")),
             },
-            ListScope::Kind(_) => {
-                let at = page.cursor.as_ref().map_or(Ok(Position::default()), |cursor| {
-                    serde_json::from_str(cursor.as_str()).map_err(|_| AdapterError::stale_cursor("the cursor is none of this list"))
-                })?;
-                self.all_grants(cx, sort, at, page.size).await
-            }
+            ListScope::Kind(_) => self.all_grants(cx, sort, page).await,
             other => Err(AdapterError::unsupported(other)),
         }
     }
 
-    async fn all_grants(&self, cx: &CallContext, sort: Sort, mut at: Position, size: Option<u32>) -> Result<Page<Grant>> {
-        if at.left.is_empty() {
-            let page = self.list_places(cx, sort, &PageRequest { cursor: at.targets.take(), size: None }).await?;
-            at.left = page.items.into_iter().map(|target| (target.id.as_str().to_owned(), target.owner)).collect();
-            at.targets = page.next;
+    async fn all_grants(&self, cx: &CallContext, sort: Sort, page: &PageRequest) -> Result<Page<Grant>> {
+        let mut sweep = Sweep::<(String, Option<Owner>)>::read(page)?;
+        if let Some(targets) = sweep.targets() {
+            let places = self.list_places(cx, sort, &targets).await?;
+            sweep.add(places.map(|target| (target.id.as_str().to_owned(), target.owner)));
         }
-        let mut page = match at.left.first().cloned() {
-            Some((id, owner)) => self.rows(cx, sort, &id, owner, &PageRequest { cursor: at.grants.take(), size }).await?,
-            None => Page::last(Vec::new()),
-        };
-        at.grants = page.next.take();
-        if at.grants.is_none() && !at.left.is_empty() {
-            at.left.remove(0);
-        }
-        let more = at.grants.is_some() || !at.left.is_empty() || at.targets.is_some();
-        page.next = more.then(|| serde_json::to_string(&at).ok()).flatten().map(Cursor::from);
-        Ok(page)
+        let Some((id, owner)) = sweep.target().cloned() else { return Ok(sweep.page(Vec::new())) };
+        let rows = self.rows(cx, sort, &id, owner, &sweep.within(page.size)).await?;
+        Ok(sweep.go_on(rows))
     }
 }
