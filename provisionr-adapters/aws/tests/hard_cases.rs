@@ -660,3 +660,48 @@ async fn accounts_need_what_the_descriptor_says() {
     let declared: std::collections::BTreeSet<String> = adapter.descriptor().accounts.scopes.iter().map(|scope| (*scope).to_owned()).collect();
     assert_eq!(asked, declared);
 }
+
+/// The actions of all that was asked, as policies of AWS name them.
+fn actions(aws: &FakeSystem<AwsFake>) -> std::collections::BTreeSet<String> {
+    let named = |target: &str| {
+        let (service, operation) = target.split_once('.').unwrap();
+        format!("{}:{operation}", if service == "AWSIdentityStore" { "identitystore" } else { "sso" })
+    };
+    aws.log().iter().filter_map(|entry| entry.route).map(named).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn kinds_need_what_the_descriptor_says() {
+    for kind in ["add_to_group", "assign_permission_set"] {
+        let aws = fake().start();
+        let adapter = connect(&aws);
+        let account = sarah(&aws);
+        let wanted = match kind {
+            "add_to_group" => Entitlement::new(kind, aws.group_id("engineering").unwrap()),
+            _ => read_only(&aws, PRODUCTION),
+        };
+        let name: provisionr_sdk::KindName = kind.into();
+        adapter.resolve(&cx(), &name, &[if kind == "add_to_group" { "engineering" } else { "ReadOnly" }.into(), "none".into()]).await.unwrap();
+        adapter.list_targets(&cx(), &name, &PageRequest::first()).await.unwrap();
+        for change in [Change::Grant(wanted.clone()), Change::Revoke(wanted.clone())] {
+            let request = request(&account, change);
+            let outcome = adapter.apply(&cx(), &request).await.unwrap();
+            if let Outcome::Waiting(wait, _) = outcome {
+                adapter.probe(&cx(), &request.clone().with_ticket(wait.ticket.unwrap())).await.unwrap();
+                // The id of a job may be lost.
+                adapter.probe(&cx(), &request.clone().unsettled()).await.unwrap();
+                act(&aws, "finish_jobs", json!({}));
+            }
+            for scope in [Scope::Only(vec![wanted.clone()]), Scope::Kinds(vec![name.clone()])] {
+                adapter.observe(&cx(), &account, &scope).await.unwrap();
+            }
+            let mut page = PageRequest::first();
+            while let Some(next) = adapter.list_grants(&cx(), &ListScope::Kind(name.clone()), &page).await.unwrap().next {
+                page = PageRequest::first().after(next);
+            }
+            adapter.probe(&cx(), &request).await.unwrap();
+        }
+        let declared = adapter.descriptor().kinds.get(&name).unwrap().scopes.iter().map(|scope| (*scope).to_owned());
+        assert_eq!(actions(&aws), declared.collect(), "{kind}");
+    }
+}
